@@ -164,7 +164,7 @@ def _write_broken_customization(folder):
 def test_the_first_step_trains_three_forests_and_leads_to_compare(window, podium, empty_database, tmp_path):
     process = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
     try:
-        driver = window(process).open().click("Launch the wine demo")
+        driver = window(process).open().click("Launch wine demo")
         expect(driver.page).to_have_url(re.compile(r"/launch\?.*job="))
         for _ in range(60):
             driver.visit("Overview")

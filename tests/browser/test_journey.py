@@ -52,10 +52,10 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         driver = window(process, scheme=scheme, width=width).open()
         page = driver.page
 
-        driver.click("Launch the wine demo")
+        driver.click("Launch wine demo")
         expect(page.get_by_role("heading", level=1)).to_have_text("Launch")
         expect(page.get_by_text("forest-15-trees: accuracy 0.9444").first).to_be_visible(timeout=60_000)
-        page.get_by_role("button", name="Compare its runs").click(timeout=60_000)
+        page.get_by_role("button", name="Compare runs").click(timeout=60_000)
         expect(page.get_by_role("heading", level=1)).to_have_text("Compare")
         driver.settle()
         expect(page.get_by_text("18 held-out rows").first).to_be_visible()

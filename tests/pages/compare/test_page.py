@@ -143,7 +143,7 @@ def test_an_odd_address_falls_back_quietly(app, fresh_store, wine, odd):
 
 def test_an_experiment_without_runs_points_to_launch(app, fresh_store):
     page = app("compare", fresh_store)
-    assert "No run yet" in page_text(page)
+    assert "No runs yet" in page_text(page)
     assert page.button(key="compare.launch").label == "Start a demo"
 
 

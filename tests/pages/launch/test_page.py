@@ -136,7 +136,7 @@ def test_a_running_job_is_found_by_whoever_opens_the_page_and_can_be_stopped(
     page = app("launch", fresh_store)
     assert page.query_params["job"] == job.id
     assert page.get("progress")[0].proto.text == "Fit 3 of 9"
-    assert "Start when its turn comes" in button_labels(page)
+    assert "Add to queue" in button_labels(page)
     page.button(key="launch.stop").click().run()
     assert "Stopping" in page_text(page) or job_queue.find_job(settings, job.id).state == "stopped"
     assert job_queue.wait(settings, job.id, 20).state == "stopped"
@@ -150,11 +150,11 @@ def test_a_queued_job_says_for_whom_it_waits(app: OpenPage, fresh_store: Backend
     wait_for_progress(settings, first)
     second = start("print('never')")
     page = app("launch", fresh_store, job=second.id)
-    assert "Waits for Breast cancer, grid search" in page_text(page)
+    assert "Waiting for Breast cancer, grid search" in page_text(page)
     page.button(key="launch.stop").click().run()
     job_queue.wait(settings, second.id, 20)
     page.run()
-    assert "Stopped before its turn came. Nothing was written." in page_text(page)
+    assert "Stopped before it started. Nothing was written." in page_text(page)
 
 
 def test_a_failed_job_shows_its_exit_code_and_the_end_of_its_log(
@@ -165,7 +165,7 @@ def test_a_failed_job_shows_its_exit_code_and_the_end_of_its_log(
     page = app("launch", fresh_store, job=job.id)
     assert "exit code 1" in page_text(page)
     assert "ValueError: loss is **NaN** <b>" in page.code[0].value
-    assert "It left no run" in page_text(page)
+    assert "This job logged no runs" in page_text(page)
 
 
 def test_a_job_whose_keeper_was_killed_is_shown_as_stopped(
@@ -176,7 +176,7 @@ def test_a_job_whose_keeper_was_killed_is_shown_as_stopped(
     job = start("print()")
     job_folder.write_status(job.folder, state="running", started=datetime.now(UTC).isoformat())
     page = app("launch", fresh_store, job=job.id)
-    assert "The process that watched this job was killed" in page_text(page)
+    assert "The process that supervised this job was killed" in page_text(page)
     assert job_queue.find_job(settings, job.id).state == "lost"
 
 

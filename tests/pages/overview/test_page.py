@@ -22,9 +22,9 @@ def three_runs(fresh_store, tmp_path):
 def test_an_empty_store_shows_three_steps_and_one_button(app, fresh_store):
     page = app("overview", fresh_store)
     assert [header.value for header in page.header] == ["From a first run to a decision you can explain"]
-    assert [button.label for button in page.button] == ["Launch the wine demo"]
-    assert "Opens when a run exists" in page_text(page)
-    assert "Opens when a version is registered" in page_text(page)
+    assert [button.label for button in page.button] == ["Launch wine demo"]
+    assert "Unlocks with the first run" in page_text(page)
+    assert "Unlocks with the first registered version" in page_text(page)
     assert "created" in page_text(page)
 
 

@@ -71,7 +71,7 @@ def test_a_run_is_shown_whole(app, fresh_store, run_id):
         assert part in text, part
     assert "Looked *fine*" in [element.value for element in page.markdown]
     assert run_id in [element.value for element in page.code]
-    assert "Compare with its siblings" in button_labels(page)
+    assert "Compare with siblings" in button_labels(page)
 
 
 def test_the_page_hangs_in_the_navigation_but_not_in_the_sidebar():
@@ -89,7 +89,7 @@ def test_an_unknown_run_is_told_and_leads_to_compare(app, fresh_store, wanted):
 
 
 def test_a_backend_without_any_run_opens_the_page(app, fresh_store):
-    assert "No run is chosen" in page_text(app("run", fresh_store))
+    assert "No run selected" in page_text(app("run", fresh_store))
 
 
 def test_hostile_names_stay_text(app, fresh_store, experiment):
@@ -107,7 +107,7 @@ def test_odd_numbers_and_nothing_at_all_are_shown(app, fresh_store, experiment):
     page = app("run", fresh_store, run=run_id)
     assert set(page.dataframe[0].value["value"]) == {"NaN", "∞", "−∞"}
     empty_run_id = log_run(fresh_store, experiment, "bare", model=False)
-    assert "No metric yet" in page_text(app("run", fresh_store, run=empty_run_id))
+    assert "No metrics yet" in page_text(app("run", fresh_store, run=empty_run_id))
 
 
 def history_chart_spec(page):
@@ -125,7 +125,7 @@ def test_histories_show_best_and_extremes_and_one_is_drawn(app, fresh_store, run
     assert list(row["history"]) == [0.9, 0.4, 0.2, 0.3]
     assert table.metric[0] == "log_loss ↓"
     assert history_chart_spec(page)
-    assert "1\N{NO-BREAK SPACE}value that is no number is left out" in page_text(page)
+    assert "1\N{NO-BREAK SPACE}value is not a number and not shown" in page_text(page)
 
 
 def test_a_long_history_is_thinned_and_says_so(app, fresh_store, run_id, monkeypatch):
@@ -151,7 +151,7 @@ def test_more_metrics_than_are_read_are_shown_and_it_says_so(app, fresh_store, e
     run_id = log_run(fresh_store, experiment, "many", metrics={f"m{n}": n / 10 for n in range(5)}, model=False)
     page = app("run", fresh_store, run=run_id)
     assert len(page.dataframe[0].value) == 5
-    assert "Histories of 2 of 5" in page_text(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert "histories of 2 of 5" in page_text(page).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_model_is_told_from_its_mlmodel_file(app, fresh_store):
@@ -210,7 +210,7 @@ def test_siblings_are_picked_when_they_are_few_and_listed_when_many(fresh_store,
 
 def test_compare_with_its_siblings_is_one_click(app, fresh_store, run_id):
     page = app("run", fresh_store, run=run_id)
-    button(page, "Compare with its siblings").click().run()
+    button(page, "Compare with siblings").click().run()
     assert not page.exception
     assert page.title[0].value == "Compare"
     assert page.query_params["pick"] in (run_id, [run_id])
@@ -251,7 +251,7 @@ def test_renaming_shows_before_and_after_and_the_call(app, fresh_store, run_id):
     assert not page.exception
     assert read_run(fresh_store, run_id).name == "oak *1*"
     assert page.title[0].value == "oak &#42;1&#42;"
-    assert "It is called" in page.success[0].value
+    assert "Renamed to" in page.success[0].value
 
 
 def test_a_name_that_says_nothing_new_is_answered_in_the_dialog(app, fresh_store, run_id):
@@ -266,12 +266,12 @@ def test_a_name_that_says_nothing_new_is_answered_in_the_dialog(app, fresh_store
 def test_the_note_is_written_changed_and_taken_away(app, fresh_store, run_id):
     page = app("run", fresh_store, run=run_id)
     for text, note in (("One\n*two*", "One\n*two*"), ("", None)):
-        button(page, "Edit the note").click().run()
+        button(page, "Edit note").click().run()
         page.text_area(key="run.note.text").set_value(text).run()
         page.button(key="run.confirm").click().run()
         assert not page.exception
         assert read_run(fresh_store, run_id).tags.get(NOTE_TAG) == note
-    assert "Write a note" in button_labels(page)
+    assert "Add note" in button_labels(page)
 
 
 def test_tags_are_added_changed_and_removed(app, fresh_store, run_id):
@@ -311,7 +311,7 @@ def test_a_run_is_deleted_and_restored(app, fresh_store, run_id):
     page.button(key="run.confirm").click().run()
     assert read_run(fresh_store, run_id).lifecycle == "deleted"
     assert page.warning[0].proto.title == "This run was deleted"
-    assert not {"Rename", "Delete", "Compare with its siblings"} & set(button_labels(page))
+    assert not {"Rename", "Delete", "Compare with siblings"} & set(button_labels(page))
     button(page, "Restore").click().run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
@@ -339,7 +339,7 @@ def test_a_book_of_the_record_offers_no_deed(app, fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "forest")
     page = app("run", fresh_store, run=book_id_of(fresh_store, "forest"))
     assert "part of the record" in page_text(page)
-    assert not {"Rename", "Delete", "Change the tags", "Add a tag", "Write a note"} & set(button_labels(page))
+    assert not {"Rename", "Delete", "Change the tags", "Add tag", "Add note"} & set(button_labels(page))
 
 
 def test_a_dialog_of_one_run_does_not_open_on_another(app, fresh_store, experiment, run_id):
@@ -388,7 +388,7 @@ def test_nothing_on_the_page_writes_before_it_is_confirmed(app, fresh_store, run
 
     monkeypatch.setattr(run_changes, "_write", never)
     page = app("run", fresh_store, run=run_id)
-    for label in ("Rename", "Edit the note", "Change the tags", "Delete"):
+    for label in ("Rename", "Edit note", "Change the tags", "Delete"):
         button(page, label).click().run()
         page.button(key="run.cancel").click().run()
         assert not page.exception
@@ -467,5 +467,5 @@ def test_a_run_whose_files_are_nowhere_is_shown_all_the_same(app, fresh_store, u
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (uri, run_id))
     page = app("run", fresh_store, run=run_id)
-    assert "Where it belongs" in [subheader.value for subheader in page.subheader]
+    assert "Lineage" in [subheader.value for subheader in page.subheader]
     assert "s3cret" not in page_text(page)

@@ -172,7 +172,7 @@ def test_a_decision_of_any_age_is_carried_out_by_the_look_of_no_page(app, fresh_
     assert [entry.id for entry in read_book_state(fresh_store, "wine").open_intents] == [intent]
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
     if name == "overview":
-        assert any("a decision is not finished" in table.value.to_string() for table in page.table)
+        assert any("decision unfinished" in table.value.to_string() for table in page.table)
     else:
         assert "Nothing moves by itself: finish it, or give it up." in page_text(page)
 

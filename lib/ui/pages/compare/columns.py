@@ -141,7 +141,7 @@ def column_config(view: ViewState, table: RunTable, name: str, title: str) -> An
             "Started (UTC)", format="D MMM YYYY, HH:mm", timezone="UTC", width=140, pinned=pinned
         )
     if name == "seconds":
-        return st.column_config.NumberColumn("Duration", format="%.1f s", width=70, pinned=pinned)
+        return st.column_config.NumberColumn("Duration", format="%.1f s", width=80, pinned=pinned)
     if name == "status":
         return st.column_config.MultiselectColumn("Status", width=110, pinned=pinned, **badge_column_options(RUN_STATUS_BADGES))
     return _plain_column(values, title, pinned=pinned)

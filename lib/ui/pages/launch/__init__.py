@@ -1,1 +1,1 @@
-"""The Launch page in parts: the form, the job and its result."""
+"""Parts of the Launch page: the form, the job and its result."""

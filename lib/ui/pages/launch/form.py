@@ -1,4 +1,4 @@
-"""The form of the Launch page: a demo, its parameters as widgets, what it costs, the start, and its script to read."""
+"""The Launch form: demo selection, parameters, cost, start button, and the demo's script."""
 
 import shlex
 
@@ -18,7 +18,7 @@ DEMO_KEY = "launch.demo"
 
 
 def choose_demo() -> Demo:
-    """The select box of all demos; the choice stands in the address as `demo`."""
+    """Show the select box of all demos; the choice is stored in the URL as `demo`."""
     demos = {demo.key: demo for demo in catalogue.list_demos()}
     requested_key = st.query_params.get("demo", "")
     if DEMO_KEY not in st.session_state and requested_key in demos:
@@ -29,19 +29,19 @@ def choose_demo() -> Demo:
         format_func=lambda key: f"{demos[key].number} · {demos[key].title}",
         key=DEMO_KEY,
         on_change=_save_choice_in_url,
-        help="Each demo is a plain numbered script that also runs from a shell.",
+        help="Each demo is a plain numbered script that also runs from the shell.",
     )
     st.caption(demos[key].lesson)
     return demos[key]
 
 
 def _save_choice_in_url() -> None:
-    """The widget's own binding would put the label into the address instead of the key."""
+    """Write the demo's key to the URL; the widget's own binding would write its label."""
     st.query_params["demo"] = st.session_state[DEMO_KEY]
 
 
 def ask_parameters(demo: Demo) -> dict[str, ParameterInput]:
-    """A widget for every parameter: where to log, what to try, how, and who. What comes back is checked by the catalogue."""
+    """Show a widget per parameter and return the values, which the catalogue validates."""
     numbers = [parameter for parameter in demo.parameters if parameter.kind == "number"]
     author = [parameter for parameter in demo.parameters if parameter.name == "author"]
     values = {
@@ -69,7 +69,7 @@ def _ask_parameter(parameter: DemoParameter, demo: Demo) -> ParameterInput:
             help=parameter.help,
             persist_state="session",
         )
-        return [choice for choice in parameter.choices if choice in selected_values]  # pills come in the order of the clicks
+        return [choice for choice in parameter.choices if choice in selected_values]  # pills are returned in click order
     if isinstance(default, int):
         number = st.number_input(
             parameter.label, parameter.minimum, parameter.maximum, default, key=key, help=parameter.help, persist_state="session"
@@ -79,12 +79,12 @@ def _ask_parameter(parameter: DemoParameter, demo: Demo) -> ParameterInput:
 
 
 def start_button(demo: Demo, values: dict[str, ParameterInput], backend: Backend, *, is_busy: bool) -> None:
-    """The cost in one line, then the button. A bad value shows in its place, and there is no button."""
+    """Show the cost and the start button; for an invalid value, show the error instead."""
     reason = demo.unavailable_reason(is_server=backend.kind == "server")
     with error_boundary():
         st.caption(reason or catalogue.describe_cost(demo, values))
         if st.button(
-            "Start when its turn comes" if is_busy else "Start",
+            "Add to queue" if is_busy else "Start",
             type="secondary" if is_busy else "primary",
             icon=":material/hourglass_top:" if is_busy else ":material/play_arrow:",
             width="stretch",
@@ -95,14 +95,14 @@ def start_button(demo: Demo, values: dict[str, ParameterInput], backend: Backend
 
 
 def _repository_option(demo: Demo) -> list[str]:
-    """Where a demo about a remote backend logs without Podium: the repository in use, or how one is written."""
+    """Return the `--repo` option for a remote demo's shell command: the repository in use, or an example."""
     return ["--repo", repository_of(current_backend()) or "owner/repo"] if demo.needs_remote else []
 
 
 @st.dialog("The script", width="large", icon=":material/code:")
 def open_script_dialog(demo: Demo, values: dict[str, ParameterInput]) -> None:
-    """The script as it lies in the project, with the line that does from a shell what the button does."""
-    st.caption(f"demo_experiments/{escape(demo.script)} is plain MLflow and scikit-learn. This line runs it without Podium:")
+    """Show the script from the project, with the shell command that is equivalent to the button."""
+    st.caption(f"demo_experiments/{escape(demo.script)} uses plain MLflow and scikit-learn. Run it without Podium:")
     with error_boundary():
         command = [
             "python",

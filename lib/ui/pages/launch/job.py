@@ -1,4 +1,4 @@
-"""The right side of the Launch page: the job that is watched, live, with its log; and the list of earlier jobs."""
+"""The right side of the Launch page: the selected job with live progress and log, and the list of jobs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,14 +25,14 @@ STATUS_BY_STATE = {
     "stopped": "KILLED",
     "lost": "KILLED",
 }
-"""The word of the vocabulary for each state of a job."""
+"""Badge key for each job state."""
 MAX_LISTED_JOBS = 6
 LINES_WITHOUT_SCROLLING = 10
 JobStates = tuple[tuple[str, str, bool], ...]
 
 
 def find_selected_job(all_jobs: Sequence[Job]) -> Job | None:
-    """The job that the address names; else the newest that lives; else the newest. It is put into the address."""
+    """Return the job from the URL, otherwise the newest live one, otherwise the newest. Writes it to the URL."""
     requested_id = st.query_params.get("job", "")
     if requested_id:
         with error_boundary():
@@ -46,13 +46,13 @@ def find_selected_job(all_jobs: Sequence[Job]) -> Job | None:
 
 
 def show_job(selected_job: Job, all_jobs: Sequence[Job], backend: Backend) -> None:
-    """Draw the job once, or every second for as long as any job lives."""
+    """Draw the job once, or every second while any job is live."""
     is_live = any(job.is_live for job in all_jobs)
     st.fragment(_show_live_job, run_every=1.0 if is_live else None)(selected_job.id, _job_states(all_jobs), backend)
 
 
 def _show_live_job(job_id: str, states: JobStates, backend: Backend) -> None:
-    """Draw the job as it is now. When any job has begun or ended since, the whole page is rerun, and the timer with it."""
+    """Draw the job's current state. If any job has started or ended since, rerun the page, including the timer."""
     jobs = job_queue.reap_lost_jobs(job_settings(), now())
     if _job_states(jobs) != states:
         st.rerun()
@@ -88,13 +88,13 @@ def _show_header(job: Job) -> None:
 def _stop_job(job_id: str) -> None:
     try:
         job_queue.cancel(job_settings(), job_id)
-    except NotFound:  # its folder was removed meanwhile; the next rerun says so
+    except NotFound:  # its folder has been removed since; the next rerun reports it
         return
 
 
 def _times_text(job: Job) -> str:
     if job.started_at is None:
-        return f"ordered {format_recent_age(job.created_at, now())}"
+        return f"queued {format_recent_age(job.created_at, now())}"
     if job.ended_at is None:
         return f"started {job.started_at:%H:%M:%S}{NBSP}UTC, {format_duration(now() - job.started_at)} ago"
     return f"{format_time(job.started_at)} · took {format_duration(job.ended_at - job.started_at)}"
@@ -104,24 +104,24 @@ def _show_state(job: Job, jobs: Sequence[Job], backend: Backend) -> None:
     match job.state:
         case "queued":
             earlier_jobs = [other for other in jobs if other.is_live and other.id < job.id]
-            st.markdown(f"Waits for {' and '.join(escape(other.title) for other in reversed(earlier_jobs)) or 'its turn'}")
+            st.markdown(f"Waiting for {' and '.join(escape(other.title) for other in reversed(earlier_jobs)) or 'a free slot'}")
         case "running":
             _show_progress(job_folder.read_progress(job), job)
         case "failed":
             st.error(
-                f"The script ended with exit code {job.exit_code}. The last lines of its log say why.",
+                f"The script ended with exit code {job.exit_code}. See the end of its log for the reason.",
                 title="The job failed",
                 icon=":material/error:",
             )
         case "stopped" | "lost":
-            st.markdown(_END_TEXTS[job.state] if job.started_at else "Stopped before its turn came. Nothing was written.")
+            st.markdown(_END_TEXTS[job.state] if job.started_at else "Stopped before it started. Nothing was written.")
     if not job.is_live and job.started_at:
         show_result(job, backend)
 
 
 _END_TEXTS = {
-    "stopped": "Stopped on request. A run that was still open is now marked as stopped too.",
-    "lost": "The process that watched this job was killed, so the job was stopped. A run that was still open is marked as stopped too.",
+    "stopped": "Stopped on request. A run that was still open is now marked as stopped.",
+    "lost": "The process that supervised this job was killed, so the job was stopped. A run that was still open is marked as stopped.",
 }
 
 
@@ -129,12 +129,12 @@ def _show_progress(progress: JobProgress | None, job: Job) -> None:
     if job.is_stopping:
         st.progress(
             progress.done / progress.total if progress else 0.0,
-            text="Stopping: the script is given three seconds to end by itself",
+            text="Stopping: the script has three seconds to exit",
         )
     elif progress is None:
-        st.progress(0.0, text="Starting: Python imports MLflow and scikit-learn, which takes a few seconds")
+        st.progress(0.0, text="Starting: importing MLflow and scikit-learn takes a few seconds")
     else:
-        last_step = " · writing down what came out" if progress.done == progress.total else ""
+        last_step = " · saving results" if progress.done == progress.total else ""
         st.progress(
             progress.done / progress.total,
             text=f"{progress.unit.capitalize()} {progress.done} of {progress.total}{last_step}",
@@ -151,11 +151,11 @@ def _show_log(job: Job) -> None:
             with st.container(height=230 if lines > LINES_WITHOUT_SCROLLING else "content", border=False, autoscroll=True):
                 st.code(text, language=None)
         else:
-            st.caption("The first line appears in a few seconds." if job.is_live else "The script printed nothing.")
+            st.caption("Output appears in a few seconds." if job.is_live else "The script printed nothing.")
 
 
 def show_job_list(all_jobs: Sequence[Job], selected_job: Job | None) -> None:
-    """The list of jobs; a click on a title shows that job at the right. Draws nothing before the first job."""
+    """Show the list of jobs; clicking a title selects that job. Draws nothing if there are no jobs."""
     if not all_jobs:
         return
     note = f"newest {MAX_LISTED_JOBS} of {len(all_jobs)} · UTC" if len(all_jobs) > MAX_LISTED_JOBS else "UTC"
@@ -176,7 +176,7 @@ def _show_row(job: Job, *, is_selected: bool) -> None:
 
 
 def _short_time(at: datetime) -> str:
-    """The hour today, else the day, in UTC."""
+    """Return the time if today, otherwise the day, in UTC."""
     return f"{at:%H:%M}" if at.date() == now().date() else f"{at.day}{NBSP}{at:%b}"
 
 

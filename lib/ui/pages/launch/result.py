@@ -1,4 +1,4 @@
-"""What a job brought: its runs with their metrics, the trials of a search best first, and the way to compare them."""
+"""The result of a job: its runs with metrics, search trials ranked best first, and links to compare them."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ MAX_RUN_LINKS = 4
 
 
 def show_result(job: Job, backend: Backend) -> None:
-    """The runs of a job that has ended. Its backend is asked again after half a minute."""
+    """Show the runs of a finished job. Its backend is queried at most every 30 s."""
     with error_boundary():
         job_backend = backend if job.backend.is_same_store(backend) else attach_credential(job.backend)
         runs = _cached_runs(job_backend, job.id)
         if not runs:
-            st.caption("It left no run on its backend.")
+            st.caption("This job logged no runs.")
             return
         top_runs, trials = [run for run in runs if not run.parent_run_id], [run for run in runs if run.parent_run_id]
         _show_next_step(top_runs, len(trials), job_backend, backend)
@@ -36,13 +36,13 @@ def show_result(job: Job, backend: Backend) -> None:
         _show_run_links(top_runs, job_backend, backend)
 
 
-@st.cache_data(ttl=30, show_spinner="Reading its runs…")
+@st.cache_data(ttl=30, show_spinner="Reading runs…")
 def _cached_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
     return find_job_runs(backend, job_id)
 
 
 def _show_metrics(runs: Sequence[RunSummary]) -> None:
-    """Every metric of the runs that stand for themselves, the usual ones first."""
+    """Show every metric of the runs that are not trials, common metrics first."""
     names = sorted({name for run in runs for name in run.metrics}, key=lambda name: (*_metric_rank(name), name))
     table = pd.DataFrame(
         {
@@ -73,14 +73,14 @@ def _metric_rank(name: str) -> tuple[int, int]:
 
 
 def _show_trials(runs: Sequence[RunSummary]) -> None:
-    """The trials of a search, best first: what differs between them, then how they scored."""
+    """Show the trials of a search, best first: differing parameters, then scores."""
     if not runs:
         return
     sorted_runs = sorted(runs, key=lambda run: (-run.metrics.get(TRIAL_METRIC, float("-inf")), run.name))
     varied_params = [name for name in sorted_runs[0].params if len({run.params.get(name) for run in runs}) > 1]
     scores = [run.metrics[TRIAL_METRIC] for run in runs if TRIAL_METRIC in run.metrics] or [0.0, 1.0]
     low, high = _bar_minimum(min(scores), max(scores)), max(scores)
-    st.caption(f"{format_count(len(runs), 'trial')}, best first; the bar runs from {low:.3f} to {high:.4f}")
+    st.caption(f"{format_count(len(runs), 'trial')}, best first; bars range from {low:.3f} to {high:.4f}")
     st.dataframe(
         _trial_table(sorted_runs, varied_params),
         hide_index=True,
@@ -109,22 +109,22 @@ def _trial_columns(varied_params: Sequence[str], low: float, high: float) -> dic
         "score": st.column_config.ProgressColumn(
             "Mean accuracy", min_value=low, max_value=high, format="%.4f", color="blue", width=176
         ),
-        "spread": st.column_config.NumberColumn("Spread of folds", format="± %.3f", width=104),
+        "spread": st.column_config.NumberColumn("Fold spread", format="± %.3f", width=104),
     }
 
 
 def _bar_minimum(low: float, high: float) -> float:
-    """Where the bars begin: below the worst, so that it still has one."""
+    """Return the lower bound of the bars: below the worst score, so that it still has a bar."""
     return max(0.0, low - max(high - low, 0.01) / 2)
 
 
 def _show_next_step(top_runs: Sequence[RunSummary], trial_count: int, backend: Backend, session_backend: Backend) -> None:
-    """The one thing to do after a job, as the primary button of the card."""
+    """Show the next step after a job as the card's primary button."""
     if backend != session_backend:
         st.caption(f"These runs are on another backend: {escape(backend.name)}, {escape(backend.label)}.")
         return
     run_ids = [run.run_id for run in top_runs] if len(top_runs) > 1 else []
-    label = "Compare its runs" if trial_count or run_ids else "Compare it with the other runs of its experiment"
+    label = "Compare runs" if trial_count or run_ids else "Compare with other runs of the experiment"
     if st.button(label, type="primary", icon=":material/compare_arrows:", key="launch.compare"):
         query: dict[str, str | list[str]] = {"experiment": top_runs[0].experiment_id} | ({"pick": run_ids} if run_ids else {})
         switch_page("compare", **query)

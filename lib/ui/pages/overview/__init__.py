@@ -1,1 +1,1 @@
-"""The Overview page in parts: first steps, run cards, model cards and health."""
+"""Parts of the Overview page: first steps, run cards, model cards and health."""

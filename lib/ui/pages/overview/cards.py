@@ -1,7 +1,7 @@
-"""The cards of Overview that speak of runs, of the backend and of its health. Those that speak of models are in `models`.
+"""Overview cards for runs, the backend and its health. The cards for models are in `models`.
 
-Cards load side by side: each in a fragment of its own that reads in a thread of its own, under bars that hold its place. What goes
-wrong is said in the card that failed; the others are drawn all the same.
+Cards load in parallel: each is a fragment that reads in its own thread and shows a placeholder until then. An error is shown in
+the card that failed; the others are drawn anyway.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ ROW_HEIGHT = 34
 
 
 def show_recent_runs(runs: Sequence[LatestRun]) -> None:
-    """The latest runs as a table to read; comparing them is the other page's work."""
+    """Show the latest runs in a read-only table, with a link to Compare."""
     with card("Recent runs", f"the latest {len(runs)}, newest first" if runs else "", key="overview.recent"):
         if not runs:
-            show_empty_state("science", "No run yet", "A run appears here as soon as a demo or a script logs one.")
+            show_empty_state("science", "No runs yet", "Runs appear here as soon as a demo or script logs them.")
             return
         ids = [run.run_id for run in runs]
         button_key = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
@@ -53,7 +53,7 @@ def show_recent_runs(runs: Sequence[LatestRun]) -> None:
         )
         if click := st.session_state.get(button_key):
             switch_page("run", run=ids[click["row"]])
-        page_link("Compare the runs", "compare", icon="compare_arrows")
+        page_link("Compare runs", "compare", icon="compare_arrows")
 
 
 def _runs_frame(runs: Sequence[LatestRun]) -> pd.DataFrame:
@@ -71,13 +71,13 @@ def _runs_frame(runs: Sequence[LatestRun]) -> pd.DataFrame:
 
 
 def show_backend_checks(checks: Sequence[SummaryRow]) -> None:
-    """What was checked about the backend, line by line."""
+    """Show the quick checks of the backend."""
     with card("This backend", "checked just now", key="overview.backend"):
         show_checks([(check.state, escape(check.label), escape(check.value)) for check in checks])
 
 
 def show_in_parallel(show_card: Callable[[Backend], None], backend: Backend, rows: int = 1) -> None:
-    """Draw a card beside the others. `rows` lines of bars stand there until it is read."""
+    """Load and draw a card in parallel with the others, with `rows` placeholder bars until it is ready."""
 
     @st.fragment(parallel=True)
     def _card() -> None:
@@ -89,12 +89,12 @@ def show_in_parallel(show_card: Callable[[Backend], None], backend: Backend, row
 
 @st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
 def _cached_quick_report(backend: Backend) -> Report:
-    """The doctor's cheap checks of a backend, asked at most every two minutes for all sessions together."""
+    """Return the Doctor's quick checks of a backend, run at most every two minutes across all sessions."""
     return run_checks(backend, now, checks=QUICK_CHECKS)
 
 
 def show_health(backend: Backend) -> None:
-    """What the Doctor's quick checks found, worst first; one line each. Fixes are on the Doctor page."""
+    """Show the findings of the Doctor's quick checks, worst first, one line each. Fixes are on the Doctor page."""
     report = _cached_quick_report(backend)
     findings = [*report.problems_and_notices, *report.findings_with_level("fine"), *report.findings_with_level("skipped")]
     with card("Health", f"checked {format_recent_age(report.at, now())}", key="overview.health"):

@@ -1,4 +1,4 @@
-"""Overview before there is anything to show: three numbered steps. Only the step that can be taken now has a button."""
+"""Overview of an empty backend: three numbered steps. Only the current step has a button."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from lib.ui.app.page_links import switch_page
 from lib.ui.components.error_box import error_boundary
 
 FIRST_DEMO, TREE_COUNTS = "first-run", (1, 5, 15)
-"""What the first step runs: the wine forest with 1, 5 and 15 trees."""
+"""Demo of the first step: the wine forest with 1, 5 and 15 trees."""
 
 
 @dataclass(frozen=True)
 class FirstStep:
-    """One step: what to do, why, what has to happen before it opens, and what its button says."""
+    """One step: title, explanation, unlock condition, and button label."""
 
     icon: str
     title: str
@@ -30,29 +30,29 @@ FIRST_STEPS = (
     FirstStep(
         "play_circle",
         "Launch a demo",
-        "Train three random forests on the wine data, with 1, 5 and 15 trees. Everything is logged to this backend.",
+        "Train three random forests on the wine data, with 1, 5 and 15 trees. All runs are logged to this backend.",
         "",
-        "Launch the wine demo",
+        "Launch wine demo",
     ),
     FirstStep(
         "compare_arrows",
         "Compare the runs",
-        "See which parameters moved the accuracy, and whether the winner is better or only lucky.",
-        "Opens when a run exists",
-        "Compare the runs",
+        "See which parameters affect accuracy, and whether the winner is better or just lucky.",
+        "Unlocks with the first run",
+        "Compare runs",
     ),
     FirstStep(
         "deployed_code",
-        "Put one in Production",
-        "Register the winner, decide with a reason. The ledger keeps the answer.",
-        "Opens when a version is registered",
-        "Open the models",
+        "Put a version in Production",
+        "Register the winner and promote it with a reason. The ledger records the decision.",
+        "Unlocks with the first registered version",
+        "Open Models",
     ),
 )
 
 
 def show_first_steps(current_step: int, on_launch: Callable[[], None]) -> None:
-    """Draw the three steps; `current_step` is the number of the one to take now, those before it are done."""
+    """Draw the three steps; steps before `current_step` are done."""
     actions: dict[int, Callable[[], None]] = {1: on_launch, 2: lambda: switch_page("compare"), 3: lambda: switch_page("models")}
     with st.container(gap="xsmall", width=860):
         st.header("From a first run to a decision you can explain", anchor=False)
@@ -64,7 +64,7 @@ def show_first_steps(current_step: int, on_launch: Callable[[], None]) -> None:
 
 
 def _show_step(step: FirstStep, number: int, current_step: int) -> bool:
-    """One card; True when its button was pressed. Only the step to take now has one."""
+    """Show a step's card. Returns True if its button was pressed; only the current step has one."""
     with st.container(border=True, height="stretch", key=f"overview.step{number}", gap="small"):
         if number < current_step:
             st.badge(f"Step {number} · done", icon=":material/check:", color="gray")
@@ -80,13 +80,13 @@ def _show_step(step: FirstStep, number: int, current_step: int) -> bool:
 
 
 _INTRODUCTION_BY_STEP = {
-    1: "Nothing is recorded here yet. These three steps take about four minutes, and each one leaves behind what the next one needs.",
-    2: "The first runs are recorded. Compare them, then register the better one.",
+    1: "No data here yet. These three steps take about four minutes, and each prepares the next.",
+    2: "The first runs are logged. Compare them, then register the best one.",
     3: "A version is registered. Put it in Production with a reason.",
 }
 
 
 def launch_wine_demo(backend: Backend) -> None:
-    """Start the wine demo as one job of three runs and go to it. What goes wrong is said where the button stands."""
+    """Start the wine demo as one job with three runs and open it. An error is shown next to the button."""
     with error_boundary():
         start_demo(find_demo(FIRST_DEMO), {"n_estimators": TREE_COUNTS}, backend)

@@ -1,6 +1,6 @@
-"""The cards of Overview that speak of models: who is in Production, and the latest entries of the ledger.
+"""Overview cards for models: versions in Production, and the latest ledger entries.
 
-All models are read in a few calls; reading records what nobody recorded yet (`queries.registry.load_registry`).
+All models are read in a few calls; reading also records changes that are not recorded yet (`queries.registry.load_registry`).
 """
 
 from typing import Literal
@@ -26,11 +26,11 @@ from lib.ui.pages.overview.first_steps import show_first_steps
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, load_registry, source_run
 
 MAX_ROWS = 6
-"""How many models and entries the cards show."""
+"""Maximum models and entries shown per card."""
 
 
 def _setup_progress(backend: Backend) -> Literal["nothing", "registered", "in production"]:
-    """How far the models of a backend have come: the steps are drawn until the first one is in Production."""
+    """Return the setup progress of a backend: the first steps are shown until a version is in Production."""
     models = load_registry(backend).models
     if any(snapshot.slot_states["production"].holders for snapshot in models):
         return "in production"
@@ -38,7 +38,7 @@ def _setup_progress(backend: Backend) -> Literal["nothing", "registered", "in pr
 
 
 def show_summary(backend: Backend) -> None:
-    """The answer first, under the title: how many models are in Production, how many were moved outside, and what to settle."""
+    """Show the summary line below the title: models in Production, models changed outside Podium, and decisions to settle."""
     registry = load_registry(backend)
     if text := _summary_text(backend):
         st.markdown(f":gray[{text}]")
@@ -48,16 +48,16 @@ def show_summary(backend: Backend) -> None:
 
 
 def _summary_text(backend: Backend) -> str:
-    """How many models are in Production, and how many were moved outside; empty before there is one."""
+    """Return how many models are in Production and how many were changed outside Podium; empty if there are none."""
     registry = load_registry(backend)
     champion_count = sum(bool(snapshot.slot_states["production"].holders) for snapshot in registry.models)
     drift_count = sum(bool(status.drifted_slots) for status in registry.statuses.values() if status.snapshot.created_at)
-    drift_text = f" · {format_count(drift_count, 'model')} moved outside Podium" if drift_count else ""
+    drift_text = f" · {format_count(drift_count, 'model')} changed outside Podium" if drift_count else ""
     return f"{format_count(champion_count, 'model')} in Production{drift_text}" if champion_count else ""
 
 
 def show_champions(backend: Backend) -> None:
-    """The champion of each model, since when, and how it measured."""
+    """Show the champion of each model, since when, its main metric and its state."""
     registry = load_registry(backend)
     models = [snapshot for snapshot in registry.models if snapshot.slot_states["production"].holders]
     if not models:
@@ -71,7 +71,7 @@ def show_champions(backend: Backend) -> None:
             st.altair_chart(holdings_chart(bar_table(holdings, now()), chart_colors(), lanes, 34), key="overview.strip", alt=alt)
         show_table(
             [_champion_row(backend, registry, snapshot) for snapshot in snapshots],
-            ["Model", "Champion", "Since", "Measured", "State"],
+            ["Model", "Champion", "Since", "Metric", "State"],
         )
         with st.container(horizontal=True, gap="small"):
             for snapshot in snapshots:
@@ -79,7 +79,7 @@ def show_champions(backend: Backend) -> None:
 
 
 def show_latest_entries(backend: Backend) -> None:
-    """The newest entries of all books: when, what, which version, who."""
+    """Show the newest entries of all books: type, model, version, actor and time."""
     states = load_registry(backend).states
     rows = [(model, row) for model, state in states.items() for row in history_rows(state)[:MAX_ROWS] if row.at]
     newest_rows = sorted(rows, key=lambda pair: (pair[1].at, pair[1].position), reverse=True)[:MAX_ROWS]
@@ -89,13 +89,13 @@ def show_latest_entries(backend: Backend) -> None:
         if newest_rows:
             keys = trusted_keys()
             show_table([_entry_row(model, *verify_names([row], states[model].book, keys)) for model, row in newest_rows])
-            page_link("Open the audit", "audit", icon="history")
+            page_link("Open Audit", "audit", icon="history")
             return
         if show_unexplained_record():
             return
-        show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
+        show_empty_state("history", "No entries yet", "Registering or moving a version creates the first entry.")
         with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button("Register a version", icon=":material/add_box:", key="overview.register"):
+            if st.button("Register version", icon=":material/add_box:", key="overview.register"):
                 switch_page("models")
 
 
@@ -115,7 +115,7 @@ def _champion_row(backend: Backend, registry: LoadedRegistry, snapshot: Registry
     return (
         f"**{escape(snapshot.model)}**",
         champions,
-        format_date(since) or "before the record",
+        format_date(since) or "before the ledger",
         _metric_text(backend, snapshot, holders),
         _state_text(backend, registry, snapshot),
     )
@@ -132,7 +132,7 @@ def _metric_text(backend: Backend, snapshot: RegistrySnapshot, holders: tuple[st
 
 
 def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySnapshot) -> str:
-    """Whether registry and ledger agree, in a word."""
+    """Return a short text on whether registry and ledger agree."""
     status = registry.statuses.get(snapshot.model)
     if snapshot.model in registry.deleted_books:
         return f"{icon_markdown(HEALTH_BADGES, 'broken')} its book was deleted"
@@ -145,14 +145,14 @@ def _state_text(backend: Backend, registry: LoadedRegistry, snapshot: RegistrySn
 
 
 def _agreement_text(status: ModelStatus) -> str:
-    """Whether the registry shows what was decided, for a model with a record."""
+    """Return whether the registry matches the decisions, for a model with a record."""
     if len(status.snapshot.slot_states["production"].holders) > 1:
-        return f"{icon_markdown(HEALTH_BADGES, 'warning')} nobody decided which"
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} several in Production"
     if status.drifted_slots:
-        return f"{icon_markdown(HEALTH_BADGES, 'warning')} moved outside"
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} changed outside"
     if {intent.id for intent in status.state.open_intents} - status.in_flight:
-        return f"{icon_markdown(HEALTH_BADGES, 'warning')} a decision is not finished"
-    return ":gray[a move is under way]" if status.in_flight else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
+        return f"{icon_markdown(HEALTH_BADGES, 'warning')} decision unfinished"
+    return ":gray[move in progress]" if status.in_flight else f"{icon_markdown(HEALTH_BADGES, 'ok')} as decided"
 
 
 def _entry_row(model: str, row: HistoryRow) -> tuple[str, ...]:

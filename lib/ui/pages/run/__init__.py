@@ -1,1 +1,1 @@
-"""The page of one run: what it measured, how it was made, what came of it, and what may be changed about it."""
+"""The Run page: metrics, parameters, lineage and models of one run, and actions to change it."""

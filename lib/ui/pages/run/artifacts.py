@@ -1,4 +1,4 @@
-"""The artifacts of a run: its own files, and those of each model it logged. Showing a file is the artifacts' own work."""
+"""The artifacts of a run: its own files and those of each model it logged. Files are shown by `artifact_browser`."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from lib.ui.queries.artifacts import cached_locations
 
 
 def show_artifacts(backend: Backend, run: Run) -> None:
-    """The files of one place; with models, a choice between them and the run's own."""
+    """Show the files of one location, with a choice between the run's own files and its models."""
     with card("Artifacts", key="run.artifacts"), error_boundary():
         locations = cached_locations(backend, run.run_id)
         index = _select_location(locations) if len(locations) > 1 else 0
@@ -22,7 +22,7 @@ def show_artifacts(backend: Backend, run: Run) -> None:
 
 def _select_location(locations: tuple[ArtifactLocation, ...]) -> int:
     return st.segmented_control(
-        "Whose files",
+        "Files of",
         range(len(locations)),
         format_func=lambda index: (
             f"Files of {escape(locations[index].name)}" if locations[index].model_id else "The run's own files"

@@ -1,6 +1,6 @@
-"""The dialogs of the Run page: rename, note, tags, delete, restore. Each shows exactly what will change before it does.
+"""The dialogs of the Run page: rename, note, tags, delete, restore. Each previews exactly what will change.
 
-A dialog stays as it was opened: what the run said then is checked again when the change is carried out.
+A dialog keeps the run as it was on opening; the change is applied only if the run still has those values.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ RunDialogKind = Literal["rename", "note", "tag", "delete", "restore"]
 
 @dataclass(frozen=True)
 class _RunDialogState:
-    """What a dialog asks, about the run as it was when the dialog was opened. `dependents` are read for a deletion."""
+    """State of a dialog: its kind and the run as of opening. `dependents` are read for a deletion."""
 
     kind: RunDialogKind
     run: Run
@@ -42,7 +42,7 @@ class _RunDialogState:
 
     @property
     def title(self) -> str:
-        """The question with the object in it."""
+        """Return the dialog title."""
         name = escape(self.run.name[:60] or self.run.run_id)
         match self.kind:
             case "note":
@@ -54,17 +54,17 @@ class _RunDialogState:
 
 
 def open_run_dialog(kind: RunDialogKind, run: Run) -> None:
-    """Open a dialog at the next run of the page."""
+    """Open a dialog on the next run of the page."""
     st.session_state[DIALOG_KEY] = _RunDialogState(kind, run)
 
 
 def _close_run_dialog() -> None:
-    """Forget the open dialog."""
+    """Close the dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
 
 def show_run_dialog(run: Run) -> None:
-    """Draw the dialog that was opened on this run, if any."""
+    """Draw the dialog open for this run, if any."""
     state = st.session_state.get(DIALOG_KEY)
     if not isinstance(state, _RunDialogState) or state.run.run_id != run.run_id:
         _close_run_dialog()
@@ -80,13 +80,13 @@ def show_run_dialog(run: Run) -> None:
 
 def _rename_form(state: _RunDialogState) -> None:
     name = st.text_input(
-        "Its new name", state.run.name[: run_changes.MAX_NAME_LENGTH], key="run.name", max_chars=run_changes.MAX_NAME_LENGTH
+        "New name", state.run.name[: run_changes.MAX_NAME_LENGTH], key="run.name", max_chars=run_changes.MAX_NAME_LENGTH
     )
-    st.caption("The id stays, and so do all links to the run.")
+    st.caption("The id stays the same, and links to the run keep working.")
     _show_change_form(
         "Rename",
         lambda: run_changes.rename_change(state.run, name),
-        lambda change: f"It is called {escape(change.value)} now.",
+        lambda change: f"Renamed to {escape(change.value)}.",
     )
 
 
@@ -98,44 +98,44 @@ def _note_form(state: _RunDialogState) -> None:
         height=180,
         max_chars=run_changes.MAX_VALUE_LENGTH,
     )
-    st.caption("Markdown, as on MLflow's own page. Podium shows no pictures and no HTML of it.")
-    _show_change_form("Keep the note", lambda: run_changes.note_change(state.run, text), lambda _: "The note is kept.")
+    st.caption("Markdown, as in the MLflow UI. Podium does not render images or HTML.")
+    _show_change_form("Save note", lambda: run_changes.note_change(state.run, text), lambda _: "Note saved.")
 
 
 def _tag_form(state: _RunDialogState) -> None:
     own_keys = sorted(key for key in state.run.tags if not is_reserved_tag(key))
     selected_key = st.selectbox("Tag", [NEW_TAG_LABEL, *own_keys], key="run.tag.which") if own_keys else NEW_TAG_LABEL
     key = (
-        st.text_input("Its name", key="run.tag.key", max_chars=run_changes.MAX_KEY_LENGTH)
+        st.text_input("Name", key="run.tag.key", max_chars=run_changes.MAX_KEY_LENGTH)
         if selected_key == NEW_TAG_LABEL
         else selected_key
     )
     old_value = state.run.tags.get(selected_key, "")[: run_changes.MAX_VALUE_LENGTH] if selected_key != NEW_TAG_LABEL else ""
     value = st.text_area(
-        "Its value", old_value, key=f"run.tag.value.{selected_key}", height=92, max_chars=run_changes.MAX_VALUE_LENGTH
+        "Value", old_value, key=f"run.tag.value.{selected_key}", height=92, max_chars=run_changes.MAX_VALUE_LENGTH
     )
-    is_removal = selected_key != NEW_TAG_LABEL and st.toggle("Take this tag away", key=f"run.tag.remove.{selected_key}")
+    is_removal = selected_key != NEW_TAG_LABEL and st.toggle("Remove this tag", key=f"run.tag.remove.{selected_key}")
     if is_removal:
         _show_change_form(
-            "Remove the tag",
+            "Remove tag",
             lambda: run_changes.untag_change(state.run, key),
-            lambda change: f"Tag {escape(change.key)} is gone.",
+            lambda change: f"Tag {escape(change.key)} removed.",
         )
     else:
         _show_change_form(
-            "Keep the tag",
+            "Save tag",
             lambda: run_changes.tag_change(state.run, key, value),
-            lambda change: f"Tag {escape(change.key)} is kept.",
+            lambda change: f"Tag {escape(change.key)} saved.",
         )
 
 
 def _restore_form(state: _RunDialogState) -> None:
-    st.markdown("The run comes back as it was, with everything it logged. Its child runs are not touched.")
-    _show_change_form("Restore", lambda: run_changes.restore_change(state.run), lambda _: "The run is back.")
+    st.markdown("The run is restored with all its logged data. Its child runs do not change.")
+    _show_change_form("Restore", lambda: run_changes.restore_change(state.run), lambda _: "Run restored.")
 
 
 def _show_change_form(verb: str, build_change: Callable[[], Change], done_text: Callable[[Change], str]) -> None:
-    """Preview the change and its call, then the two buttons. While it says nothing new, only the button's answer tells why."""
+    """Show the preview, the MLflow call and the buttons. Without a valid change, pressing the button explains why."""
     try:
         change, problem = build_change(), None
     except BadInput as error:
@@ -151,14 +151,14 @@ def _show_change_form(verb: str, build_change: Callable[[], Change], done_text: 
 
 
 def _show_preview(change: Change) -> None:
-    """What it says now and what it will say."""
+    """Show the current and the new value."""
     if change.action == "restore":
         return
     field_name = "Name" if change.action == "rename" else "Note" if change.key == NOTE_TAG else f"Tag {escape(change.key)}"
-    old_text = ":gray[nothing]" if change.expected is None else escape(_shorten(change.expected))
-    new_text = ":gray[nothing]" if change.action == "untag" else escape(_shorten(change.value))
+    old_text = ":gray[none]" if change.expected is None else escape(_shorten(change.expected))
+    new_text = ":gray[none]" if change.action == "untag" else escape(_shorten(change.value))
     st.markdown("This is exactly what will change:")
-    show_table([(field_name, old_text, new_text)], ["", "Now", "Then"])
+    show_table([(field_name, old_text, new_text)], ["", "Now", "After"])
 
 
 def _shorten(text: str) -> str:
@@ -166,7 +166,7 @@ def _shorten(text: str) -> str:
 
 
 def _show_code(code: str) -> None:
-    with st.expander("The MLflow call that does the same", icon=":material/code:"):
+    with st.expander("Equivalent MLflow call", icon=":material/code:"):
         st.code(code, language="python")
 
 
@@ -179,24 +179,24 @@ def _show_buttons(verb: str) -> bool:
 
 
 def _delete_form(state: _RunDialogState) -> None:
-    """What depends on the run; one that is in use must be insisted on by typing its id."""
+    """Show what depends on the run. A run in use is deleted only if its id is typed as confirmation."""
     with error_boundary():
         dependents = state.dependents or read_dependents(current_backend(), state.run.run_id)
         st.session_state[DIALOG_KEY] = _RunDialogState("delete", state.run, dependents)
-        st.markdown("This hides the run. Nothing of it is lost: **it can be restored** until somebody removes it for good.")
+        st.markdown("This hides the run. No data is lost: **it can be restored** until it is permanently deleted.")
         _show_dependents(dependents)
         typed_text = _ask_confirmation(dependents)
         _show_code(code_snippets.delete_run_snippet(dependents.run.run_id, current_backend().uri))
         if _show_buttons("Delete"):
             _apply_and_close(
                 lambda: delete_run.delete_run(current_backend(), dependents, typed_text),
-                "The run is deleted. It can be restored from this page.",
+                "Run deleted. You can restore it from this page.",
             )
 
 
 def _show_dependents(dependents: RunDependents) -> None:
     if not dependents.version_uses and not dependents.children:
-        st.caption("No registered version and no child run depends on it.")
+        st.caption("No registered versions or child runs depend on it.")
         return
     rows = [
         (f"{escape(use.model)} {version_label(use.version)} {badge_markdown(STAGE_BADGES, use.stage)}", _use_text(use))
@@ -204,8 +204,8 @@ def _show_dependents(dependents: RunDependents) -> None:
     ]
     if dependents.children:
         children_text = format_count(len(dependents.children), "child run") + (" or more" if dependents.has_more_children else "")
-        rows.append((children_text, "stay, under a parent that is hidden"))
-    st.markdown("What depends on it:")
+        rows.append((children_text, "stay, but their parent is hidden"))
+    st.markdown("Depends on it:")
     show_table(rows)
     if len(dependents.version_uses) > MAX_LISTED:
         st.caption(f"Showing {MAX_LISTED} of {format_count(len(dependents.version_uses), 'version')}.")
@@ -215,7 +215,7 @@ def _use_text(use: VersionUse) -> str:
     parts = [holding_text(holding) for holding in use.holdings[-2:]]
     parts += [f"alias {escape(', '.join(use.aliases))}"] if use.aliases else []
     files_text = (
-        "its files lie in this run and stay until it is removed for good"
+        "its files are stored in this run and stay until it is permanently deleted"
         if use.is_stored_in_run
         else "keeps its files and still loads"
     )
@@ -226,15 +226,15 @@ def _ask_confirmation(dependents: RunDependents) -> str:
     if not dependents.confirmation_text:
         return ""
     in_use_note = (
-        "A version that is in use was made from this run: its evidence would be hidden." if dependents.versions_in_use else ""
+        "A version in use was created from this run; its evidence would be hidden." if dependents.versions_in_use else ""
     )
-    running_note = "The run is still running: its program would fail at the next thing it logs." if dependents.is_running else ""
+    running_note = "The run is still active; its program would fail the next time it logs." if dependents.is_running else ""
     st.warning(" ".join(part for part in (in_use_note, running_note) if part), icon=":material/warning:")
-    return st.text_input(f"Type {dependents.confirmation_text} to delete it all the same", key="run.typed")
+    return st.text_input(f"Type {dependents.confirmation_text} to delete it anyway", key="run.typed")
 
 
 def _apply_and_close(action: Callable[[], None], done_text: str) -> None:
-    """Do it and leave the dialog; an error stays inside it."""
+    """Run the action and close the dialog; an error is shown inside it."""
     try:
         action()
     except PodiumError as error:

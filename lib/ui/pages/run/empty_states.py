@@ -1,4 +1,4 @@
-"""What the Run page says when there is no run to show, when it was deleted, or when nobody may change it."""
+"""Empty states and banners of the Run page: no run, a deleted run, or a run of the ledger."""
 
 import streamlit as st
 
@@ -15,20 +15,20 @@ from lib.ui.pages.run import dialogs, queries
 
 
 def load_run(backend: Backend, run_id: str) -> Run | None:
-    """The run that the address names; without one, the page says so and leads to Compare."""
+    """Return the run named in the URL; without one, show an empty state with a link to Compare and stop the page."""
     if not run_id:
-        _show_no_run("No run is chosen", "Open one from Compare, or from any page that names a run.")
+        _show_no_run("No run selected", "Open a run from Compare or any page that links to one.")
         return None
     try:
         return queries.cached_run(backend, run_id)
     except NotFound as error:
-        hint = "It may have been removed for good, or be on another backend."
-        _show_no_run("There is no such run here", f"{escape(error.what)} {hint}")
+        hint = "It may have been permanently deleted, or be on another backend."
+        _show_no_run("Run not found", f"{escape(error.what)} {hint}")
         return None
 
 
 def _show_no_run(title: str, text: str) -> None:
-    with page_header("Run", "One run whole"):
+    with page_header("Run", "One run in detail"):
         pass
     with card(key="run.nothing"):
         show_empty_state("search_off", title, text)
@@ -39,18 +39,18 @@ def _show_no_run(title: str, text: str) -> None:
 
 
 def show_run_banner(run: Run, experiment_ref: ExperimentRef) -> None:
-    """Deleted, or part of the record: said at the top, with the way back."""
+    """Show a banner for a deleted run, with a button to restore it, or for a run of the ledger."""
     if experiment_ref.is_ledger:
-        st.info("This run is part of the record of who moved what. Nobody edits or deletes it.", icon=":material/lock:")
+        st.info("This run is part of the ledger. It cannot be edited or deleted.", icon=":material/lock:")
         return
     if run.lifecycle == "active":
         return
     with st.container(border=True, key="run.deleted"):
         experiment_note = (
-            f" Its experiment {escape(experiment_ref.name)} was deleted, too." if experiment_ref.lifecycle != "active" else ""
+            f" Its experiment {escape(experiment_ref.name)} was also deleted." if experiment_ref.lifecycle != "active" else ""
         )
         st.warning(
-            f"MLflow hides it; nothing of it is lost until somebody removes it for good.{experiment_note}",
+            f"It is hidden in MLflow, but no data is lost until it is permanently deleted.{experiment_note}",
             title="This run was deleted",
             icon=":material/delete:",
         )

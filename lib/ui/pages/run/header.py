@@ -1,4 +1,4 @@
-"""The top of the Run page: its name and facts, what can be done with it, and the pulse of a run that is still going."""
+"""The top of the Run page: name, facts and actions, and live updates for an active run."""
 
 from pathlib import PurePosixPath
 
@@ -21,11 +21,11 @@ from lib.ui.pages.run import dialogs, queries
 MAX_TITLE_LENGTH = 90
 MAX_PRESELECTED = 4
 REFRESH_SECONDS = 5
-"""Seconds between two reads of a running run."""
+"""Seconds between two reads of an active run."""
 
 
 def show_header(run: Run, experiment_ref: ExperimentRef, related_runs: RelatedRuns, *, has_model: bool) -> None:
-    """Name, one line of facts, and the actions."""
+    """Show name, facts and actions."""
     name = run.name or run.run_id
     title = name if len(name) <= MAX_TITLE_LENGTH else f"{name[:MAX_TITLE_LENGTH]}…"
     with page_header(escape(title), _facts_line(run, experiment_ref)):
@@ -70,14 +70,14 @@ def _show_actions(run: Run, related_runs: RelatedRuns, *, has_model: bool) -> No
         "Register", icon=":material/add_box:", key="run.register", **record_button_kwargs(current_backend())
     ):
         switch_page("models", register=run.run_id)
-    if st.button("Compare with its siblings", type="primary", icon=":material/compare_arrows:", key="run.siblings"):
+    if st.button("Compare with siblings", type="primary", icon=":material/compare_arrows:", key="run.siblings"):
         switch_page("compare", **compare_siblings_query(run, related_runs))
 
 
 def compare_siblings_query(run: Run, related_runs: RelatedRuns) -> dict[str, str | list[str]]:
-    """The address of Compare with a run among its siblings: few of them picked, many only listed.
+    """Return the Compare query for a run and its siblings: a few are picked, many are only listed.
 
-    The siblings of a run without a parent are all runs of its experiment.
+    A run without a parent has all runs of its experiment as siblings.
     """
     sibling_ids = [sibling.run_id for sibling in related_runs.siblings]
     selected_run_ids = [run.run_id, *(sibling_ids if len(sibling_ids) < MAX_PRESELECTED else ())]
@@ -89,12 +89,12 @@ def compare_siblings_query(run: Run, related_runs: RelatedRuns) -> dict[str, str
 
 
 def show_identity(run: Run, experiment_ref: ExperimentRef) -> None:
-    """When, by whom, from which code; and the id to be copied."""
+    """Show time, user, source, and the id to copy."""
     with card("This run", key="run.identity"):
         show_facts({name: value for name, value in _facts(run, experiment_ref).items() if value})
         st.code(run.run_id, language=None)
         page_link(
-            escape(experiment_ref.name) if experiment_ref.name else "Its experiment",
+            escape(experiment_ref.name) if experiment_ref.name else "Experiment",
             "compare",
             icon="science",
             query={"experiment": run.experiment_id},
@@ -109,21 +109,21 @@ def _facts(run: Run, experiment_ref: ExperimentRef) -> dict[str, str]:
         "Experiment": "" if experiment_ref.lifecycle == "active" else f"{escape(experiment_ref.name)}, deleted",
         "Started": format_time(run.started) if run.started else "",
         "Ended": format_time(run.ended) if run.ended else "",
-        "Took": duration,
+        "Duration": duration,
         "By": escape(run.user),
         "Source": escape(PurePosixPath(run.tags.get(SOURCE_TAG, "").replace("\\", "/")).name[:80]),
     }
 
 
 def show_live_status(backend: Backend, run: Run) -> None:
-    """Read a running run every few seconds, and rerun the page when it changed."""
+    """Read an active run every few seconds, and rerun the page if it changed."""
     if run.status in RUNNING_STATUSES and run.lifecycle == "active":
         st.fragment(_refresh_live_status, run_every=REFRESH_SECONDS)(backend, run)
 
 
 def _refresh_live_status(backend: Backend, run: Run) -> None:
     since = f"Running for {format_duration(now() - run.started)}." if run.started else "Running."
-    st.caption(f":blue[:material/progress_activity:] {since} Looks again every {REFRESH_SECONDS}{NBSP}s.")
+    st.caption(f":blue[:material/progress_activity:] {since} Refreshes every {REFRESH_SECONDS}{NBSP}s.")
     with error_boundary():
         if _run_fingerprint(run_reader.read_run(backend, run.run_id)) != _run_fingerprint(run):
             queries.cached_run.clear(backend, run.run_id)

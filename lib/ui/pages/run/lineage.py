@@ -1,4 +1,4 @@
-"""Where a run comes from and what came of it: parent, children, siblings, code, and the registered versions."""
+"""A run's lineage: parent, children, siblings, code, and registered versions."""
 
 from collections.abc import Sequence
 
@@ -20,15 +20,15 @@ FROZEN_TAG = "git_commit"
 
 
 def show_lineage(run: Run, related_runs: RelatedRuns, uses: Sequence[VersionUse]) -> None:
-    """Who made it possible and what came of it. Empty parts are left out."""
-    with card("Where it belongs", key="run.lineage"):
+    """Show related runs, code and registered versions; empty parts are omitted."""
+    with card("Lineage", key="run.lineage"):
         facts = _lineage_facts(run, related_runs)
         if facts:
             show_facts(facts)
         with st.container(gap=None):
             if related_runs.parent:
                 deleted = ", deleted" if related_runs.parent.lifecycle != "active" else ""
-                _related_run_button(related_runs.parent, f"its parent{deleted}", "arrow_upward")
+                _related_run_button(related_runs.parent, f"parent{deleted}", "arrow_upward")
             for child in related_runs.children[:MAX_CHILDREN]:
                 _related_run_button(child, "child run", "subdirectory_arrow_right")
         if len(related_runs.children) > 1:
@@ -36,12 +36,14 @@ def show_lineage(run: Run, related_runs: RelatedRuns, uses: Sequence[VersionUse]
         for use in uses:
             _show_version_use(use)
         if not facts and not related_runs.parent and not related_runs.children and not uses:
-            st.caption("It has no parent, no child runs, no commit, and no registered version.")
+            st.caption("No parent, child runs, commit or registered versions.")
 
 
 def _lineage_facts(run: Run, related_runs: RelatedRuns) -> dict[str, str]:
     missing_parent = (
-        f"{escape(related_runs.parent_id[:40])}, gone for good" if related_runs.parent_id and not related_runs.parent else ""
+        f"{escape(related_runs.parent_id[:40])}, permanently deleted"
+        if related_runs.parent_id and not related_runs.parent
+        else ""
     )
     frozen_commit = run.tags.get(FROZEN_TAG, "")
     facts = {
@@ -56,11 +58,11 @@ def _lineage_facts(run: Run, related_runs: RelatedRuns) -> dict[str, str]:
 def _compare_children_link(run: Run, related_runs: RelatedRuns) -> None:
     children_text = _run_count_text(len(related_runs.children), has_more=related_runs.has_more)
     query: dict[str, str | list[str]] = {"experiment": run.experiment_id, "parent": run.run_id}
-    page_link(f"Compare its {children_text}", "compare", icon="compare_arrows", query=query)
+    page_link(f"Compare child runs ({children_text})", "compare", icon="compare_arrows", query=query)
 
 
 def _related_run_button(related_run: RelatedRun, relation: str, icon: str) -> None:
-    """The way to a related run. A page link to the page that is open would be drawn as the chosen one."""
+    """Show a button to a related run. A page link to the current page would be drawn as active."""
     label = f"{escape(_shorten_name(related_run.name))} :gray[{relation}]"
     st.button(
         label,
@@ -81,7 +83,7 @@ def _shorten_name(name: str) -> str:
 
 
 def _show_version_use(use: VersionUse) -> None:
-    """A registered version: what it is called, its stage, and since when or until when it was in Production."""
+    """Show a registered version with its stage, aliases and holdings."""
     aliases = "".join(f" :gray-badge[{escape(alias)}]" for alias in use.aliases if alias not in SLOTS)
     label = f"{escape(use.model)} v{escape(use.version)} {badge_markdown(STAGE_BADGES, use.stage)}{aliases}"
     page_link(label, "models", icon="deployed_code", query={"model": use.model, "version": use.version})
@@ -100,5 +102,5 @@ def _run_count_text(number: int, *, has_more: bool) -> str:
 
 
 def _safe_hash(text: str) -> str:
-    """A commit as it may stand between code marks: letters and digits only."""
+    """Return a commit hash that is safe inside backticks: letters and digits only."""
     return "".join(character for character in text if character.isalnum())[:12]

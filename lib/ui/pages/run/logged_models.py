@@ -1,4 +1,4 @@
-"""The models of a run, by what their MLmodel files say: flavours, signature, size, requirements. No model is loaded."""
+"""The models of a run as described by their MLmodel files: flavours, signature, size, requirements. No model is loaded."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,18 @@ from lib.ui.pages.run import queries
 
 MODEL_STATUS_BADGES: dict[str, Badge] = {
     "READY": ("gray", "check", "Ready"),
-    "PENDING": ("blue", "progress_activity", "Being written"),
+    "PENDING": ("blue", "progress_activity", "Pending"),
     "FAILED": ("red", "error", "Failed"),
 }
 MAX_MODELS = 5
 MAX_COLUMNS = 100
 MAX_SIGNATURE_COLUMNS = 4
 GENERIC_FLAVOURS = ("python_function",)
-"""Flavours that say how a model is called, not what it is."""
+"""Flavours that describe how a model is called, not what it is."""
 
 
 def show_logged_models(backend: Backend, locations: Sequence[ArtifactLocation]) -> None:
-    """A card per model, the one of the highest step first."""
+    """Show a card per model, highest step first."""
     for location in locations[:MAX_MODELS]:
         with st.container(border=True, key=f"run.model.{location.model_id or locations.index(location)}", gap="small"):
             show_card_header(
@@ -45,7 +45,7 @@ def _show_model_file(location: ArtifactLocation, model_file: ModelFile) -> None:
     facts = {
         "Name": escape(location.name),
         "Flavour": " · ".join(_flavour_text(model_file, name) for name in flavours),
-        "Made with": " · ".join(
+        "Built with": " · ".join(
             part
             for part in (
                 _product_version("MLflow", model_file.mlflow_version),
@@ -54,14 +54,14 @@ def _show_model_file(location: ArtifactLocation, model_file: ModelFile) -> None:
             if part
         ),
         "Size": _format_size(model_file.size_bytes),
-        "Takes": _columns_text(model_file, model_file.inputs),
-        "Gives": _columns_text(model_file, model_file.outputs),
+        "Inputs": _columns_text(model_file, model_file.inputs),
+        "Outputs": _columns_text(model_file, model_file.outputs),
         "Parameters": _columns_text(model_file, model_file.params) if model_file.params else "",
     }
     show_facts({name: value for name, value in facts.items() if value})
     with st.container(horizontal=True, gap="small"):
         if len(model_file.inputs) + len(model_file.outputs) + len(model_file.params) > MAX_SIGNATURE_COLUMNS:
-            with st.popover("Whole signature", type="tertiary", icon=":material/schema:"):
+            with st.popover("Full signature", type="tertiary", icon=":material/schema:"):
                 _show_signature(model_file)
         if model_file.requirements:
             with st.popover(
@@ -88,9 +88,9 @@ def _format_size(size: int | None) -> str:
 
 
 def _columns_text(model_file: ModelFile, columns: Sequence[SignatureColumn]) -> str:
-    """The first columns with their types, and how many there are."""
+    """Return the first columns with their types, and the number of others."""
     if not columns:
-        return "nothing named" if model_file.has_signature else "no signature"
+        return "no named columns" if model_file.has_signature else "no signature"
     first_columns = ", ".join(f"{escape(column.name)} :gray[{escape(column.type)}]" for column in columns[:MAX_SIGNATURE_COLUMNS])
     return (
         first_columns

@@ -1,4 +1,4 @@
-"""Which way the metrics of a run are better: what its experiment says, and the arrow that sets it."""
+"""Metric directions of a run: those set on its experiment, and the arrow button that sets them."""
 
 import streamlit as st
 
@@ -14,17 +14,17 @@ from lib.ui.queries.runs import cached_experiments
 
 
 def run_directions(backend: Backend, run: Run, experiment_ref: ExperimentRef) -> MetricDirections:
-    """What is said about the metrics of the run: by its own tag, by its experiment and in this browser session."""
+    """Return the directions of the run's metrics from its tag, its experiment and this browser session."""
     own_statements = optuna_statements([(run.tags.get(OPTUNA_TAG, ""), tuple(run.metrics))])
     return MetricDirections((*own_statements, *experiment_ref.directions, *session_statements(backend, (run.experiment_id,))))
 
 
 def show_direction_button(backend: Backend, run: Run, directions: MetricDirections, metric: str) -> None:
-    """The arrow of the picked metric; a click on it sets the direction of any metric of the experiment."""
+    """Show the arrow of the selected metric; it opens a popover that sets the direction of any metric of the experiment."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         scope = DirectionScope("run", backend, (run.experiment_id,), directions)
         show_direction_popover(scope, order_metric_names(run.metrics), metric, _on_change)
-        st.caption("Which way a metric is better holds for the whole experiment.")
+        st.caption("The direction of a metric applies to the entire experiment.")
 
 
 def _on_change(text: str) -> None:

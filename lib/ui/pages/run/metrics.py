@@ -1,4 +1,4 @@
-"""The metrics of a run: last, best, lowest and highest value, a small curve in each row, and one history drawn large."""
+"""The metrics of a run: last, best, lowest and highest value, a sparkline per row, and one history as a chart."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ MAX_VISIBLE_ROWS = 10
 
 
 def show_metrics(backend: Backend, run: Run, experiment_ref: ExperimentRef) -> None:
-    """Every metric with its history, the usual ones first and those of the machine last; the picked one drawn below."""
+    """Show every metric with its history, common ones first and system metrics last, and a chart of the selected one."""
     names = order_metric_names(run.metrics)
     directions = run_directions(backend, run, experiment_ref)
     with card("Metrics", format_count(len(names), "metric") if names else "", key="run.metrics"):
         if not names:
-            show_empty_state("monitoring", "No metric yet", "A metric appears here as soon as the run logs one.")
+            show_empty_state("monitoring", "No metrics yet", "Metrics appear here as soon as the run logs them.")
             st.space("small")
             return
         histories: Mapping[str, MetricHistory] = {}
@@ -47,13 +47,13 @@ def show_metrics(backend: Backend, run: Run, experiment_ref: ExperimentRef) -> N
         )
         show_direction_button(backend, run, directions, selected_name or names[0])
         if len(names) > len(histories):
-            st.caption(f"Histories of {len(histories)} of {format_count(len(names), 'metric')} were read.")
+            st.caption(f"Showing histories of {len(histories)} of {format_count(len(names), 'metric')}.")
         if selected_name in names_with_history:
             _show_history_chart(run, selected_name, histories[selected_name], directions.title(selected_name))
 
 
 def _show_value_table(run: Run, names: list[str], directions: MetricDirections) -> str:
-    """One value each: nothing to draw."""
+    """Show metrics with one value each, without charts."""
     rows = pd.DataFrame(
         {"metric": [directions.title(name) for name in names], "value": [format_number(run.metrics[name]) for name in names]}
     )
@@ -72,7 +72,7 @@ def _show_value_table(run: Run, names: list[str], directions: MetricDirections) 
 
 
 def _show_history_table(run: Run, names: list[str], histories: Mapping[str, MetricHistory], directions: MetricDirections) -> str:
-    """The table to pick from; gives the name of the picked metric. Its key is a hash of the names: a row never stands for another."""
+    """Show the metric table and return the selected name. Its key is a hash of the names, so a row always maps to its metric."""
     key = "run.metric." + hashlib.sha256("\n".join([run.run_id, *names]).encode()).hexdigest()[:16]
     event: Any = st.dataframe(
         pd.DataFrame([_history_row(run, name, histories.get(name), directions) for name in names]),
@@ -83,7 +83,7 @@ def _show_history_table(run: Run, names: list[str], histories: Mapping[str, Metr
         selection_mode="single-row-required",
         selection_default={"selection": {"rows": [0]}},
         column_config=_column_config(),
-        alt=f"{len(names)} metrics with last, best, lowest and highest value; pick one to see its history",
+        alt=f"{len(names)} metrics with last, best, lowest and highest value; select one to see its history",
     )
     rows = event["selection"]["rows"]
     return names[rows[0]] if rows else names[0]
@@ -133,20 +133,18 @@ def _show_history_chart(run: Run, name: str, history: MetricHistory, title: str)
         f"Showing {len(downsampled.values)} of {len(history.values):,} points."
         if len(downsampled.values) < len(history.values)
         else "",
-        f"{format_count(omitted_count, 'value')} that {'is' if omitted_count == 1 else 'are'} no number {'is' if omitted_count == 1 else 'are'} left out."
-        if omitted_count
-        else "",
+        f"{format_count(omitted_count, 'value is', 'values are')} not a number and not shown." if omitted_count else "",
     ]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(note for note in notes if note), width="stretch")
         query: dict[str, str | list[str]] = {
             "experiment": run.experiment_id, "plot": "Curves", "y": f"metrics.{name}", "pick": [run.run_id], "only": "picked",
         }  # fmt: skip
-        page_link(f"{escape(name)} beside other runs", "compare", icon="show_chart", query=query)
+        page_link(f"Compare {escape(name)} across runs", "compare", icon="show_chart", query=query)
 
 
 def _history_chart(frame: pd.DataFrame, title: str, colors: ChartColors) -> alt.LayerChart:
-    """One history over its steps: `frame` has step and value, a value that is missing leaves a gap."""
+    """Return the chart of one history. `frame` has step and value; a missing value leaves a gap."""
     soft = colors["soft"]
     x = alt.X(
         "step:Q",

@@ -1,4 +1,4 @@
-"""What people wrote on a run: its note and its tags. Both are changed in a dialog."""
+"""The note and tags of a run. Both are edited in a dialog."""
 
 from typing import Literal
 
@@ -17,33 +17,33 @@ MAX_TEXT_LENGTH = 120
 
 
 def show_note(run: Run, *, can_edit: bool) -> None:
-    """The note as Markdown, without pictures and HTML."""
+    """Show the note as Markdown, without images and HTML."""
     note = run.tags.get(NOTE_TAG, "")
     with card("Note", key="run.note"):
         if note:
             st.markdown(safe_markdown(note))
         else:
-            st.caption("Nobody wrote one yet.")
+            st.caption("No note yet.")
         if can_edit:
-            label, icon = ("Edit the note", "edit") if note else ("Write a note", "add")
+            label, icon = ("Edit note", "edit") if note else ("Add note", "add")
             _edit_button(label, icon, "note", run)
 
 
 def show_tags(run: Run, *, can_edit: bool) -> None:
-    """Tags that people and scripts set; those of MLflow and Podium themselves are folded."""
+    """Show tags set by users and scripts; MLflow's and Podium's own tags are in a popover."""
     own_tags = {key: value for key, value in sorted(run.tags.items()) if not is_reserved_tag(key)}
     reserved_tags = {key: value for key, value in sorted(run.tags.items()) if is_reserved_tag(key) and key != NOTE_TAG}
     with card("Tags", format_count(len(own_tags), "tag") if own_tags else "", key="run.tags"):
         if own_tags:
             show_table([_tag_row(key, value) for key, value in own_tags.items()])
         else:
-            st.caption("None yet.")
+            st.caption("No tags yet.")
         with st.container(horizontal=True, gap="small"):
             if can_edit:
-                label, icon = ("Change the tags", "edit") if own_tags else ("Add a tag", "add")
+                label, icon = ("Edit tags", "edit") if own_tags else ("Add tag", "add")
                 _edit_button(label, icon, "tag", run)
             if reserved_tags:
-                with st.popover(f"{len(reserved_tags)} set by programs", type="tertiary"):
+                with st.popover(f"{len(reserved_tags)} system tags", type="tertiary"):
                     show_table([_tag_row(key, value) for key, value in reserved_tags.items()])
 
 

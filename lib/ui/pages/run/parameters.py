@@ -1,4 +1,4 @@
-"""How a run was made: its parameters and the data it read."""
+"""The parameters and datasets of a run."""
 
 import pandas as pd
 import streamlit as st
@@ -11,11 +11,11 @@ MAX_VISIBLE_ROWS = 12
 
 
 def show_parameters(run: Run) -> None:
-    """Every parameter as it was logged."""
+    """Show every parameter as logged."""
     names = sorted(run.params)
     with card("Parameters", format_count(len(names), "parameter") if names else "", key="run.params"):
         if not names:
-            show_empty_state("tune", "No parameter", "This run logged none.")
+            show_empty_state("tune", "No parameters", "This run did not log any parameters.")
             st.space("small")
             return
         st.dataframe(
@@ -32,7 +32,7 @@ def show_parameters(run: Run) -> None:
 
 
 def show_inputs(run: Run) -> None:
-    """The datasets it read, by name, use and digest."""
+    """Show the datasets of the run with name, use, digest and source."""
     if not run.inputs:
         return
     with card("Data", format_count(len(run.inputs), "dataset"), key="run.inputs"):
@@ -46,5 +46,5 @@ def show_inputs(run: Run) -> None:
 
 
 def _source_text(text: str) -> str:
-    """Where data came from; MLflow keeps it as JSON, often with the code's own tags in it, so a long one is cut."""
+    """Return the source of a dataset. MLflow stores it as JSON, often with the code's own tags, so long ones are cut."""
     return escape(text if len(text) <= 80 else f"{text[:79]}…")

@@ -1,4 +1,4 @@
-"""What the Run page reads, cached for a few seconds and cleared after every change."""
+"""Cached reads of the Run page, cleared after every change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ from lib.ui.queries import registry
 from lib.ui.queries.runs import clear_run_caches
 
 MAX_HISTORIES = 60
-"""Of how many metrics the history is read; the others are shown with their last value."""
+"""Maximum metrics whose history is read; the others are shown with their last value."""
 SPARKLINE_POINTS = 40
 CHART_POINTS = 800
 
 
 @dataclass(frozen=True)
 class MetricHistory:
-    """The history of one metric: steps and values in the order they were logged, by step and time."""
+    """The history of one metric: steps and values ordered by step and time."""
 
     steps: tuple[int, ...]
     values: tuple[float, ...]
 
     @property
     def real_values(self) -> tuple[float, ...]:
-        """The values that have a place on an axis."""
+        """Return the values that can be plotted."""
         return tuple(value for value in self.values if is_finite_number(value))
 
     def downsample(self, max_points: int) -> "MetricHistory":
-        """About `max_points` points, evenly taken, the first, last, lowest and highest among them."""
+        """Return about `max_points` evenly spaced points, including the first, last, lowest and highest."""
         indices = range(len(self.values))
         if len(indices) <= max_points:
             return self
@@ -52,7 +52,7 @@ class MetricHistory:
 
 
 def best_value(history: MetricHistory, direction: Direction) -> float | None:
-    """The best value of a history by the metric's direction; None where neither way is better, or no value is real."""
+    """Return the best value of a history by the metric's direction; None if the direction is unknown or no value is finite."""
     if direction == "neither" or not history.real_values:
         return None
     return max(history.real_values) if direction == "more" else min(history.real_values)
@@ -60,19 +60,19 @@ def best_value(history: MetricHistory, direction: Direction) -> float | None:
 
 @st.cache_data(ttl="5s", max_entries=64, show_spinner=False)
 def cached_run(backend: Backend, run_id: str) -> Run:
-    """The run. Raises NotFound for an unknown id."""
+    """Return the run. Raises NotFound for an unknown id."""
     return run_reader.read_run(backend, run_id)
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def cached_related_runs(backend: Backend, run: Run) -> RelatedRuns:
-    """Its parent, children and siblings."""
+    """Return the run's parent, children and siblings."""
     return related_runs.read_related_runs(backend, run)
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
 def cached_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef:
-    """Its experiment."""
+    """Return the run's experiment."""
     return related_runs.read_experiment_ref(backend, experiment_id)
 
 
@@ -82,7 +82,7 @@ def _cached_model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocatio
 
 
 def model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
-    """The models it logged; none where they cannot be read, which the card of the artifacts reports."""
+    """Return the models that the run logged; empty if they cannot be read, which the Artifacts card reports."""
     try:
         return _cached_model_locations(backend, run)
     except PodiumError:
@@ -91,23 +91,23 @@ def model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
 
 @st.cache_data(ttl="10min", max_entries=64, show_spinner=False)
 def cached_model_file(backend: Backend, location: ArtifactLocation) -> ModelFile:
-    """What the MLmodel file of a model says."""
+    """Return the parsed MLmodel file of a model."""
     return mlmodel.read_model_file(backend, location)
 
 
 def run_usage(backend: Backend, run: Run) -> tuple[VersionUse, ...]:
-    """The registered versions that came from it."""
+    """Return the registered versions created from the run."""
     loaded_registry = registry.load_registry(backend)
     return find_version_uses(run, loaded_registry.models, loaded_registry.states)
 
 
 def cached_histories(backend: Backend, run: Run) -> dict[str, MetricHistory]:
-    """The histories of its first metrics by name; a run that got another value since is read again."""
+    """Return the histories of the run's first metrics by name; read again if the run has new values."""
     names = tuple(order_metric_names(run.metrics)[:MAX_HISTORIES])
     return _cached_histories(backend, run.run_id, names, (run.status, tuple(str(run.metrics[name]) for name in names)))
 
 
-@st.cache_data(ttl="60s", max_entries=64, show_spinner="Reading the histories…")
+@st.cache_data(ttl="60s", max_entries=64, show_spinner="Reading histories…")
 def _cached_histories(backend: Backend, run_id: str, names: Sequence[str], stamp: object) -> dict[str, MetricHistory]:
     all_points = read_histories(backend, [run_id], names)
     histories = {
@@ -118,7 +118,7 @@ def _cached_histories(backend: Backend, run_id: str, names: Sequence[str], stamp
 
 
 def clear_caches() -> None:
-    """Read runs, models and records again: something was changed."""
+    """Clear the caches of runs, models and books after a change."""
     for cached_function in (
         cached_run,
         cached_related_runs,
