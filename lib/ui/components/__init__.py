@@ -1,1 +1,1 @@
-"""Parts that several pages share: layout, badges, formatting, banners, the artifact browser."""
+"""Components shared by several pages: layout, badges, formatting, banners, the artifact browser."""

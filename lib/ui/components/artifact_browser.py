@@ -1,6 +1,6 @@
-"""Files of a run or model on a page: a tree to choose from, and beside it a harmless preview and the download.
+"""The file browser for runs and models: a file tree with a safe preview and a download button.
 
-Pages show files with `show_file_browser`; Compare shows two `cached_preview`s side by side. File content never reaches Markdown or HTML.
+Pages use `show_file_browser`; Compare shows two `cached_preview`s side by side. File content never reaches Markdown or HTML.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ MODEL_FILE = "MLmodel"
 
 
 def show_file_browser(backend: Backend, location: ArtifactLocation, key: str) -> None:
-    """The files of a location. `key` begins with the page's name and is another one for each location on the page."""
+    """Show the files of a location. `key` starts with the page name and is unique per location on the page."""
     root = str(st.session_state.get(f"{key}.root", ""))
     try:
         tree = cached_tree(backend, location, root)
@@ -37,7 +37,7 @@ def show_file_browser(backend: Backend, location: ArtifactLocation, key: str) ->
             st.button("Back to all files", key=f"{key}.back", on_click=_open_folder, args=(key, ""))
         return
     if not tree.entries:
-        show_empty_state("folder_open", "No files", "This folder is empty." if root else "Nothing was logged here as a file.")
+        show_empty_state("folder_open", "No files", "This folder is empty." if root else "No files were logged here.")
         return
     left, right = st.columns([2, 3], gap="small")
     with left:
@@ -47,7 +47,7 @@ def show_file_browser(backend: Backend, location: ArtifactLocation, key: str) ->
 
 
 def show_preview(file_preview: Preview, name: str) -> None:
-    """What of a file can be shown, in the place where this is called."""
+    """Show the preview of a file."""
     if file_preview.kind == "picture":
         st.image(file_preview.png, alt=f"{name}: {file_preview.description}")
     elif file_preview.kind == "table" and file_preview.rows is not None:
@@ -65,12 +65,12 @@ def show_preview(file_preview: Preview, name: str) -> None:
 
 
 def format_size(size: int | None) -> str:
-    """12 B, 3.4 kB, 0.4 MB; an empty text where nobody tells."""
+    """Format a size as 12 B, 3.4 kB or 0.4 MB; empty if unknown."""
     return "" if size is None else plain_text.format_size(size).replace(" ", NBSP)
 
 
 def download_button(backend: Backend, location: ArtifactLocation, path: str, key: str) -> None:
-    """A button that fetches the file when it is pressed, and not before."""
+    """Show a button that fetches the file only when pressed."""
     st.download_button(
         "Download",
         lambda: files.fetch_file(backend, location, path, MAX_DOWNLOAD_BYTES).data,
@@ -84,7 +84,7 @@ def download_button(backend: Backend, location: ArtifactLocation, path: str, key
 
 
 def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
-    """The tree as a table of one column to pick from; the selected entry is remembered by its path."""
+    """Show the tree as a selectable table and return the selected entry, which is remembered by path."""
     paths = [entry.path for entry in tree.entries]
     selected_path = st.session_state.get(f"{key}.path")
     selected_index = paths.index(selected_path) if selected_path in paths else _first_entry_index(tree.entries)
@@ -114,7 +114,7 @@ def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
         )
     if tree.has_more:
         st.caption(
-            f"Showing the first {format_count(len(paths), 'file or folder', 'files and folders')}. Open a folder to see what else is in it."
+            f"Showing the first {format_count(len(paths), 'file or folder', 'files and folders')}. Open a folder to see the rest of its files."
         )
     rows = event["selection"]["rows"]
     selected_entry = tree.entries[rows[0] if rows and rows[0] < len(paths) else selected_index]
@@ -123,7 +123,7 @@ def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
 
 
 def _first_entry_index(entries: Sequence[ArtifactEntry]) -> int:
-    """Where to begin: the first file that can be shown, one that lies least deep."""
+    """Return the initial selection: the first previewable file at the lowest depth."""
     candidates = [index for index, entry in enumerate(entries) if not entry.is_folder and (entry.size or 0) <= MAX_PREVIEW_BYTES]
     return min(candidates, key=lambda index: (entries[index].path.count("/"), index), default=0)
 
@@ -133,7 +133,7 @@ def _depth(root: str) -> int:
 
 
 def _model_folders(entries: Sequence[ArtifactEntry]) -> set[str]:
-    """Paths of the folders that hold a model."""
+    """Return the paths of folders that contain a model."""
     return {entry.path.rpartition("/")[0] for entry in entries if entry.name == MODEL_FILE and not entry.is_folder}
 
 
@@ -144,10 +144,8 @@ def _entry_label(entry: ArtifactEntry, model_folders: set[str]) -> str:
 def _show_entry(backend: Backend, location: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
     st.code(entry.path, language=None, wrap_lines=True)
     if entry.is_folder:
-        st.caption("A folder.")
-        st.button(
-            "Open this folder", icon=":material/folder_open:", key=f"{key}.open", on_click=_open_folder, args=(key, entry.path)
-        )
+        st.caption("Folder")
+        st.button("Open folder", icon=":material/folder_open:", key=f"{key}.open", on_click=_open_folder, args=(key, entry.path))
         return
     if entry.size is not None and entry.size > MAX_PREVIEW_BYTES:
         _show_too_large(backend, location, entry, key)
@@ -165,16 +163,12 @@ def _show_file(backend: Backend, location: ArtifactLocation, entry: ArtifactEntr
 
 
 def _show_too_large(backend: Backend, location: ArtifactLocation, entry: ArtifactEntry, key: str) -> None:
-    """It is offered for download, up to a size; beyond that the MLflow client is the way."""
+    """Show that a file is too large to preview, with a download up to a size limit."""
     fits = entry.size is not None and entry.size <= MAX_DOWNLOAD_BYTES
-    advice = (
-        "Download it to look at it."
-        if fits
-        else f"Files above {format_size(MAX_DOWNLOAD_BYTES)} are fetched with the MLflow client."
-    )
+    advice = "Download it to view it." if fits else f"Fetch files above {format_size(MAX_DOWNLOAD_BYTES)} with the MLflow client."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"{format_size(entry.size)}: not shown, because it is larger than {format_size(MAX_PREVIEW_BYTES)}. {advice}",
+            f"{format_size(entry.size)}: not shown because it exceeds {format_size(MAX_PREVIEW_BYTES)}. {advice}",
             width="stretch",
         )
         if fits:

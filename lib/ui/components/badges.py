@@ -1,6 +1,6 @@
-"""The visual vocabulary: one icon and one colour per word, and the colours of charts.
+"""Badges with one icon and colour per status word, and chart colours.
 
-Green, red and orange judge; blue, violet and gray say where or what.
+Green, red and orange express a judgement; blue, violet and gray a state or kind.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import streamlit as st
 from lib.theme import DARK, LIGHT, ChartColors
 
 Badge = tuple[str, str, str]
-"""Colour, Material icon, what people read."""
+"""Colour, Material icon, displayed label."""
 
 STAGE_BADGES: Mapping[str, Badge] = {
     "Production": ("blue", "trophy", "Production"),
@@ -33,7 +33,7 @@ HEALTH_BADGES: Mapping[str, Badge] = {
     "skipped": ("gray", "remove", "Skipped"),
 }
 HEALTH_BY_LEVEL = {"problem": "broken", "notice": "warning", "fine": "ok", "skipped": "skipped"}
-"""The badge of HEALTH_BADGES for each level of a finding."""
+"""Key in HEALTH_BADGES for each level of a finding."""
 ENTRY_BADGES: Mapping[str, Badge] = {
     "OPENED": ("gray", "flag", "Record begins"),
     "IMPORTED": ("gray", "download", "Imported"),
@@ -43,12 +43,12 @@ ENTRY_BADGES: Mapping[str, Badge] = {
     "approve": ("green", "gavel", "Approved"),
     "roll_back": ("green", "undo", "Approved"),
     "reject": ("red", "gavel", "Rejected"),
-    "changes": ("orange", "gavel", "Changes asked"),
+    "changes": ("orange", "gavel", "Changes requested"),
     "APPLIED": ("blue", "trophy", "Moved"),
     "DISPLACED": ("gray", "move_down", "Replaced"),
     "OVERTAKEN": ("gray", "low_priority", "Overtaken"),
-    "FAILED": ("red", "error", "Did not move"),
-    "OBSERVED": ("orange", "visibility", "Seen outside"),
+    "FAILED": ("red", "error", "Move failed"),
+    "OBSERVED": ("orange", "visibility", "Changed outside"),
     "FROZEN": ("gray", "ac_unit", "Frozen"),
     "CORRECTED": ("gray", "edit", "Corrected"),
     "FOLLOWED_UP": ("green", "event_available", "Was right"),
@@ -60,29 +60,29 @@ ENTRY_BADGES: Mapping[str, Badge] = {
 
 
 def show_badge(badges: Mapping[str, Badge], key: str, text: str = "") -> None:
-    """Draw the badge of a key; `text` replaces its label and must be harmless already."""
+    """Draw the badge of a key; `text` replaces its label and must already be safe Markdown."""
     color, icon, label = badges.get(key, ("gray", "circle", key))
     st.badge(text or label, icon=f":material/{icon}:", color=color)
 
 
 def badge_markdown(badges: Mapping[str, Badge], key: str, text: str = "") -> str:
-    """The same badge as Markdown, for table cells and running text; `text` must be harmless already."""
+    """Return the badge as Markdown for table cells and running text; `text` must already be safe Markdown."""
     color, icon, label = badges.get(key, ("gray", "circle", "Other"))
     return f":{color}-badge[:material/{icon}: {text or label}]"
 
 
 def icon_markdown(badges: Mapping[str, Badge], key: str) -> str:
-    """The icon of a badge alone, coloured, as Markdown. Its label must be next to it."""
+    """Return only the coloured icon of a badge as Markdown. Its label must be next to it."""
     color, name, _ = badges[key]
     return f":{color}[:material/{name}:]"
 
 
 def badge_column_options(badges: Mapping[str, Badge]) -> dict[str, Any]:
-    """Options and colours for `st.column_config.MultiselectColumn`, so that a data-frame cell looks like the badge."""
+    """Return options and colours for `st.column_config.MultiselectColumn`, so that a cell looks like the badge."""
     color_by_label = {badge[2]: badge[0] for badge in badges.values()}
     return {"options": list(color_by_label), "color": list(color_by_label.values())}
 
 
 def chart_colors() -> ChartColors:
-    """The colours of the mode this browser shows, for the pure chart builders."""
+    """Return the chart colours for the browser's light or dark mode."""
     return DARK if st.context.theme.type == "dark" else LIGHT

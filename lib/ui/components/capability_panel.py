@@ -1,4 +1,4 @@
-"""The panel "What this backend can do": every ability with its reason, and what Podium does instead."""
+"""The panel "What this backend can do": each capability with its reason, and Podium's fallback."""
 
 import streamlit as st
 
@@ -10,20 +10,20 @@ from lib.ui.components.layout import card, show_table
 
 
 def show_capabilities(capabilities: Capabilities) -> None:
-    """Draw the card from what was read before; the button reads it again."""
+    """Draw the card from the capabilities already read; the button reads them again."""
     with card("What this backend can do", escape(connection_text(capabilities)), key="capabilities.panel"):
         rows = capability_rows(capabilities)
         show_table([_table_row(row) for row in rows])
         for row in rows:
             if row.grant_code:
-                st.caption(f"{row.label}: an administrator, or whoever manages it, can run this.")
+                st.caption(f"{row.label}: an administrator or manager of the resource can run this.")
                 st.code(row.grant_code, language="python", wrap_lines=True)
         st.button(
-            "Ask again",
+            "Check again",
             key="capabilities.again",
             type="tertiary",
             icon=":material/refresh:",
-            help="A right may have been granted, or the server renewed.",
+            help="Check for new permissions or a server upgrade.",
             on_click=refresh_capabilities,
             args=(capabilities.backend,),
         )

@@ -1,6 +1,6 @@
-"""What was done outside Podium, as one box for all models. The Models page shows a model's drift in full, with the ways to resolve it.
+"""Banners for changes outside Podium, one box for all models. The Models page shows a model's drift in full with options to resolve it.
 
-Where a store holds a record that no index explains, a box stands in place of "no entry yet": nobody can say then that there is none.
+If a store holds a record that is in no index, an error replaces "no entries yet", because earlier entries may exist.
 """
 
 from collections.abc import Sequence
@@ -21,28 +21,28 @@ from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record, sour
 
 NOTICE_ICONS = {"broken": "error", "drift": "visibility", "told": "info"}
 UNEXPLAINED_TEXT = (
-    "There is a record in this store that no index leads to: it was renamed, replaced or copied. So nobody can say that there is none, "
-    "and no new one begins."
+    "This store contains a record that is not in the index: it was renamed, replaced or copied. Earlier entries may exist, so no new "
+    "record is started."
 )
 DELETED_TEXT = (
-    "Its record stays, and answers for the time before. MLflow cannot restore a deleted model: if nobody meant it, bring the database "
-    "back from a backup. A model that is registered anew under the same name goes on in the same book."
+    "Its record is kept and still answers for the time before. MLflow cannot restore a deleted model: if this was a mistake, restore "
+    "the database from a backup. A new model registered under the same name continues the same book."
 )
 RECENT_DELETION_PERIOD = timedelta(days=30)
-"""For how long a deleted model is shown without being asked for."""
+"""How long the deletion of a model is announced."""
 MAX_LISTED_MODELS = 5
-"""How many models the short banner names."""
+"""Maximum models listed in a banner."""
 MAX_CHECKED_MODELS = 20
-"""Of how many models the short banner asks whether the runs of their champions are still there: that is a call each."""
+"""Maximum models whose champions' source runs are checked for the banner: one call each."""
 
 
 def read_notices(backend: Backend, status: ModelStatus) -> tuple[Notice, ...]:
-    """Everything there is to say about a model, deleted source runs included."""
+    """Return all notices about a model, including deleted source runs."""
     return collect_notices(status, find_deleted_source_runs(backend, status.snapshot, source_run), trusted_keys())
 
 
 def show_drift_summary(registry: LoadedRegistry) -> None:
-    """One box for all models: which were moved outside, or have no sound book, with a link to each. Nothing when all is well."""
+    """Show one box with all models changed outside Podium or without an intact book, with a link to each; nothing if there are none."""
     backend = current_backend()
     statuses = enumerate(sorted(registry.statuses.items()))
     notices = [
@@ -73,14 +73,14 @@ def show_drift_summary(registry: LoadedRegistry) -> None:
         box = st.error if is_broken else st.warning
         box(
             "\n".join(f"- {line}" for line in lines[:MAX_LISTED_MODELS]) + more_line,
-            title="A record needs attention" if is_broken else "Moved outside Podium",
+            title="A record needs attention" if is_broken else "Changed outside Podium",
             icon=f":material/{NOTICE_ICONS['broken' if is_broken else 'drift']}:",
         )
         _show_ways_on([model for model in models if model in registry.statuses], notices)
 
 
 def _show_ways_on(models: Sequence[str], notices: Sequence[tuple[str, Notice]]) -> None:
-    """A link to the check for what is damaged, and to each of these models that was moved outside."""
+    """Show a link to verification if a record is damaged, and to each model changed outside Podium."""
     drifted_models = {model for model, notice in notices if notice.severity == "drift"}
     with st.container(horizontal=True, gap="small"):
         if any(notice.severity == "broken" for _, notice in notices):
@@ -90,7 +90,7 @@ def _show_ways_on(models: Sequence[str], notices: Sequence[tuple[str, Notice]]) 
 
 
 def show_unexplained_record() -> bool:
-    """Say that there is such a record, with the way to the check; False where there is none. Searches the whole store, at most every two minutes."""
+    """Show an error if the store has such a record, and return whether it does. Searches the entire store at most every two minutes."""
     if not has_unexplained_record(current_backend()):
         return False
     st.error(UNEXPLAINED_TEXT, title="A record needs attention", icon=":material/error:")
@@ -99,7 +99,7 @@ def show_unexplained_record() -> bool:
 
 
 def show_deleted_models(registry: LoadedRegistry) -> None:
-    """One box for the models that were deleted lately: what stays of them, and what can be done."""
+    """Show one box with recently deleted models: what is kept, and what can be done."""
     last_rows = {
         model: _last_row(status.state)
         for model, status in sorted(registry.statuses.items())
@@ -126,7 +126,7 @@ def show_deleted_models(registry: LoadedRegistry) -> None:
 
 
 def _last_row(state: BookState) -> HistoryRow:
-    """The newest entry: of a deleted model, the one that says so."""
+    """Return the newest entry; for a deleted model, the one that records the deletion."""
     return history_rows(state)[0]
 
 

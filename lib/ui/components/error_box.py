@@ -1,6 +1,6 @@
-"""The one calm error box: what happened, what it means, what to do. It stands where the thing failed, never over the page.
+"""The error box: what happened, what it means, what to do next. Shown where the error occurred, never over the page.
 
-For a bug there is a box with an id; the traceback goes to the log under the same id.
+For a bug, a box shows an id; the traceback is logged under the same id.
 """
 
 import logging
@@ -16,7 +16,7 @@ from lib.ui.components.formatting import escape
 
 
 def show_error(error: PodiumError) -> None:
-    """Draw the box; below it the way on: to the doctor, when the backend is at fault, to verify, when the record is. Every part of the error is foreign text, because names from the backend stand in it."""
+    """Draw the box, with a link to Doctor for a backend problem or to verification for a damaged record. Escapes all texts, which may contain names from the backend."""
     parts = [escape(part) for part in (error.what, error.means, error.next) if part]
     st.error(" ".join(parts), title=error.title, icon=":material/error:")
     if isinstance(error, LedgerBroken):
@@ -27,7 +27,7 @@ def show_error(error: PodiumError) -> None:
 
 @contextmanager
 def error_boundary() -> Iterator[None]:
-    """Show a PodiumError raised inside as a box in this place; a bug goes on and reaches the frame."""
+    """Show a PodiumError raised inside as a box in place; any other exception propagates to the app frame."""
     try:
         yield
     except PodiumError as error:
@@ -38,14 +38,14 @@ _LOG = logging.getLogger("podium")
 
 
 def show_crash_box(error: Exception) -> bool:
-    """Draw the box in place of the exception, which Streamlit has logged already. True: Streamlit shows nothing itself."""
+    """Draw the box instead of the exception, which Streamlit has already logged. Returns True so that Streamlit shows nothing itself."""
     if isinstance(error, PodiumError):
         show_error(error)
         return True
     error_id = secrets.token_hex(4)
     _LOG.error("error %s: %s, see the traceback above", error_id, type(error).__name__)
     st.error(
-        f"This is a fault in Podium, not in what you did. Reload the page; if it comes back, report id `{error_id}`, which stands in the server's log.",
+        f"This is a bug in Podium, not your mistake. Reload the page. If it happens again, report the id `{error_id}`; details are in the server log.",
         title="Something went wrong here",
         icon=":material/error:",
     )

@@ -1,4 +1,4 @@
-"""A flash message: how an action ended, shown once, at the next run of a page. Each page has its own key in the session."""
+"""Flash messages: the result of an action, shown once on the next run of a page. Each page has its own session key."""
 
 from typing import Literal
 
@@ -9,12 +9,12 @@ COMPARE, RUN, MODELS, CORRECTION, SETTINGS = "compare.done", "run.done", "models
 
 
 def set_flash(key: str, text: str, kind: FlashKind = "success") -> None:
-    """Remember a message, as Markdown, for the next run of the page."""
+    """Store a Markdown message for the next run of the page."""
     st.session_state[key] = (kind, text)
 
 
 def show_flash(key: str) -> None:
-    """Show the message that waits under this key, once."""
+    """Show and clear the message stored under this key."""
     kind, text = st.session_state.pop(key, ("success", ""))
     if text and kind == "success":
         st.success(text, icon=":material/check_circle:")

@@ -1,4 +1,4 @@
-"""Text for the screen: foreign text made harmless, numbers, times and names as people read them. Pure."""
+"""Text for the screen: escaping of foreign text, and formats for numbers, times and names. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,22 +12,22 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$^=&\"'/])")
 
 
 def escape(text: object) -> str:
-    """Foreign text for a Markdown slot: shows the same characters, makes no link, picture, badge, formula or HTML.
+    """Escape foreign text for Markdown: it shows the same characters and creates no link, image, badge, formula or HTML.
 
-    Every mark becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare addresses and
-    `:material/…:` fire without any mark. Not for text that people copy: use `st.code` for ids.
+    Every markup character becomes a character reference; `:`, `@` and `www` get an invisible joiner, because bare URLs and
+    `:material/…:` work without markup. Not for text to be copied: use `st.code` for ids.
     """
     escaped = _MARKUP.sub(lambda mark: f"&#{ord(mark[1])};", plain_text.strip_invisible(text))
     return escaped.replace(":", ":" + _JOINER).replace("@", "@" + _JOINER).replace("www", "w" + _JOINER + "ww")
 
 
 def version_label(number: str) -> str:
-    """ "3" as people say it: v3. Versions come from a backend, so only digits pass."""
+    """Format version "3" as v3. Versions come from a backend, so only digits pass."""
     return f"v{number}" if number.isdigit() else f"v({escape(number)})"
 
 
 def format_time(at: datetime | None) -> str:
-    """A time in UTC: 16 Jan 2023, 09:00 UTC; an empty text for no time. Does not break across lines."""
+    """Format a time in UTC as 16 Jan 2023, 09:00 UTC, without line breaks; empty for None."""
     if at is None:
         return ""
     utc_time = at.astimezone(UTC)
@@ -35,22 +35,22 @@ def format_time(at: datetime | None) -> str:
 
 
 def format_date(at: datetime | None) -> str:
-    """A day in UTC: 16 Jan 2023."""
+    """Format a day in UTC as 16 Jan 2023."""
     return plain_text.format_day(at.astimezone(UTC)).replace(" ", NBSP) if at else ""
 
 
 def format_age(at: datetime, now: datetime) -> str:
-    """How long ago, in one unit: "8 s ago", "3 days ago". Never used in a record."""
+    """Format an age in one unit: "8 s ago", "3 days ago". Never used in the ledger."""
     return f"{format_duration(now - at)} ago"
 
 
 def format_recent_age(at: datetime, now: datetime) -> str:
-    """The same for things that matter only while they are new: "a moment ago" up to a minute and a half."""
+    """Format an age like `format_age`, but "a moment ago" up to a minute and a half."""
     return "a moment ago" if now - at < timedelta(seconds=90) else format_age(at, now)
 
 
 def format_duration(duration: timedelta) -> str:
-    """A length of time in one unit: 12 s, 4 min, 3 h, 491 days."""
+    """Format a duration in one unit: 12 s, 4 min, 3 h, 491 days."""
     seconds = max(0.0, duration.total_seconds())
     if seconds < 90:
         return f"{seconds:.0f}{NBSP}s"
@@ -62,15 +62,15 @@ def format_duration(duration: timedelta) -> str:
 
 
 def format_metric(value: float | None, digits: int = 4) -> str:
-    """A metric: four decimals, a real minus, an empty text where there is none."""
+    """Format a metric with four decimals and a real minus sign; empty for None."""
     return "" if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:
-    """ "1 run", "24,000 runs"."""
+    """Format a count: "1 run", "24,000 runs"."""
     return plain_text.format_count(number, singular, plural).replace(" ", NBSP, 1)
 
 
 def short_hash(hash_: str) -> str:
-    """A hash as people compare it: 8b3e…f1."""
+    """Shorten a hash for comparison by eye: 8b3e…f1."""
     return hash_ if len(hash_) <= 10 else f"{hash_[:4]}…{hash_[-2:]}"

@@ -1,6 +1,6 @@
-"""On every page: a record is not the one that was seen before. What differs, model by model, and the way to where it is settled.
+"""The alarm on every page if a record differs from the one seen before: differences per model, and links to resolve them.
 
-For a store that is another one as a whole a dialog asks once whether that is as it should be; the answer goes into PODIUM_HOME.
+If the entire store was replaced, a dialog asks for confirmation once and saves the answer in PODIUM_HOME.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
 from lib.ui.queries.registry import HeadCheckResult, clear_cache, head_alarms, last_head_check
 
-TITLE, DIALOG_KEY = "A record is not the one seen before", "shell.alarms.open"
-NOT_COMPARED = "The records could not be compared with what was seen here before"
+TITLE, DIALOG_KEY = "A record differs from the one seen before", "shell.alarms.open"
+NOT_COMPARED = "The records could not be compared with those seen here before"
 MAX_LISTED_ALARMS = 5
 
 
 def show_known_alarms() -> tuple[HeadCheckResult, bool]:
-    """Draw the box with what is known, however old; nothing when all is as it was. What is not known yet is read first.
+    """Draw the box from the last comparison, however old; nothing if all records match. Compares first if there is none yet.
 
-    Gives what was drawn, and whether it was read just now.
+    Returns the drawn result, and whether it was just read.
     """
     backend = _find_backend()
     if backend is None:
         return HeadCheckResult(), True
     with error_boundary():
-        head_memory().read(backend)  # one that cannot be read is an alarm, too
+        head_memory().read(backend)  # unreadable memory is an alarm, too
     last_check = last_head_check(backend)
     is_fresh = not last_check
     result = refresh_alarms() if is_fresh else last_check[0]
@@ -51,9 +51,9 @@ def show_known_alarms() -> tuple[HeadCheckResult, bool]:
 
 
 def refresh_alarms() -> HeadCheckResult:
-    """Compare again what was compared more than a minute ago, and give the result. Draws nothing.
+    """Return the comparison result, renewed if older than a minute. Draws nothing.
 
-    Where the records cannot be read, what was known stays, with the reason. Nothing is asked again after a call that gave no answer.
+    If the records cannot be read, keeps the previous alarms and adds the reason. Does not query a backend again after an unanswered call.
     """
     backend = _find_backend()
     if backend is None:
@@ -80,7 +80,7 @@ def _show_box(alarms: Sequence[HeadAlarm]) -> None:
         st.error("\n".join(_alarm_lines(alarms)), title=TITLE, icon=":material/error:")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if any(alarm.what == "another store" for alarm in alarms):
-                if st.button("This is as it should be…", key="shell.alarms.accept"):
+                if st.button("Accept the new store…", key="shell.alarms.accept"):
                     st.session_state[DIALOG_KEY] = True
                 page_link("Open Settings", "settings", icon="database")
             models = list(dict.fromkeys(alarm.known.model for alarm in alarms if alarm.known.model))[:MAX_LISTED_ALARMS]
@@ -101,14 +101,14 @@ def _alarm_lines(alarms: Sequence[HeadAlarm]) -> list[str]:
     ]
     more_count = len(alarms) - MAX_LISTED_ALARMS
     more_lines = [f"- and {format_count(more_count, 'more record')}"] if more_count > 0 else []
-    return [*lines, *more_lines, "", "No decision about these is made until a person has looked."]
+    return [*lines, *more_lines, "", "Decisions on these models are blocked until this is resolved."]
 
 
 def _ask_for_acceptance(backend: Backend) -> None:
     st.markdown(
-        "Nothing of what Podium saw here before is in this store. If somebody replaced the database on purpose, say so: what was seen "
-        "before stays written down as an earlier store, and the records that are here now are seen for the first time. If nobody did, "
-        "look at the address of this backend, and bring the database back."
+        "This store contains none of the records that Podium saw here before. If the database was replaced on purpose, confirm it here: "
+        "the records seen before stay listed under an earlier store, and the current records count as seen for the first time. "
+        "Otherwise, check the address of this backend and restore the database."
     )
     reason_text = ask_reason(
         "Why, for a reader in two years", key="shell.alarms.reason", placeholder="We started over with an empty database."
@@ -119,7 +119,7 @@ def _ask_for_acceptance(backend: Backend) -> None:
             _close_dialog()
             st.rerun()
         if st.button(
-            "This is the store now",
+            "Accept new store",
             key="shell.alarms.confirm",
             type="primary",
             icon=":material/check:",
@@ -129,14 +129,14 @@ def _ask_for_acceptance(backend: Backend) -> None:
 
 
 def _accept(backend: Backend, name: str, reason_text: str) -> None:
-    """Check what was typed and keep the answer; an error stays inside the dialog."""
+    """Validate the input and save the answer; an error is shown inside the dialog."""
     try:
         reason = make_reason("other", reason_text)
         if not name:
-            raise BadInput("Who says so?", next="Type your name.")
+            raise BadInput("Your name is required.", next="Enter your name.")
         if not accept_present_store(backend, head_memory(), now(), (name, reason.text)):
             raise NotWritable(
-                "PODIUM_HOME cannot be written, so the answer cannot be saved.", next="Check the rights of that folder."
+                "PODIUM_HOME cannot be written, so the answer cannot be saved.", next="Check the permissions of that folder."
             )
     except PodiumError as error:
         show_error(error)

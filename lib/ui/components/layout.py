@@ -1,6 +1,6 @@
-"""Page furniture: header, card, facts, checks, empty state, popover.
+"""Layout components: header, card, facts, checks, empty state, popover.
 
-Text that is passed in is Markdown, so foreign text comes as `escape(…)`.
+All text arguments are Markdown, so callers must `escape(…)` foreign text.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ BadgeRef = tuple[Mapping[str, Badge], str]
 
 @contextmanager
 def page_header(title: str, note: str) -> Iterator[None]:
-    """Title and one line of facts at the left; what is drawn inside stands at the right."""
+    """Show a title and a line of facts on the left; content drawn inside appears on the right."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         with st.container(gap=None, width="stretch"):
             st.title(title, anchor=False)
@@ -31,7 +31,7 @@ def page_header(title: str, note: str) -> Iterator[None]:
 def card(
     title: str = "", note: str = "", *, badge: BadgeRef | None = None, height: Height = "content", key: str | None = None
 ) -> Iterator[None]:
-    """A bordered box with its head: title, an optional badge, one gray note at the right. Never a card in a card."""
+    """Draw a bordered card with a header: title, optional badge, and a gray note on the right. Do not nest cards."""
     with st.container(border=True, height=height, key=key, gap="small"):
         if title:
             show_card_header(title, note, badge)
@@ -39,7 +39,7 @@ def card(
 
 
 def show_card_header(title: str, note: str = "", badge: BadgeRef | None = None) -> None:
-    """The head of a card. A horizontal container takes the 8 px off that a heading brings along."""
+    """Draw the header of a card. A horizontal container removes the heading's 8 px margin."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(title, anchor=False, width="content" if badge else "stretch")
         if badge:
@@ -50,43 +50,43 @@ def show_card_header(title: str, note: str = "", badge: BadgeRef | None = None) 
 
 
 def show_facts(rows: Mapping[str, str]) -> None:
-    """Name and value in two columns, real HTML. Values are Markdown."""
+    """Show names and values in a two-column HTML table. Values are Markdown."""
     show_table([(f":gray[{name}]", value) for name, value in rows.items()])
 
 
 def show_checks(rows: Sequence[tuple[str, str, str]]) -> None:
-    """State (a key of HEALTH_BADGES), what was checked, what was found."""
+    """Show checks as rows of state (a key of HEALTH_BADGES), label and result."""
     show_table([(f"{icon_markdown(HEALTH_BADGES, state)} {label}", f":gray[{value}]") for state, label, value in rows])
 
 
 def show_table(rows: Sequence[tuple[str, ...]], columns: Sequence[str] = ()) -> None:
-    """A dense table to read, cells in Markdown; without `columns` it has no heading line."""
+    """Show a dense read-only table with Markdown cells; without `columns` it has no header row."""
     width = max((len(row) for row in rows), default=len(columns))
     headings = list(columns) or [str(n) for n in range(width)]
     st.table(pd.DataFrame(rows, columns=headings), border="horizontal", hide_index=True, hide_header=not columns)
 
 
 def show_empty_state(icon: str, title: str, text: str) -> None:
-    """What a card shows when there is nothing: an icon, a title, one sentence. The caller adds the one button."""
+    """Show an empty state: icon, title, one sentence. The caller adds the button."""
     st.space("small")
     st.markdown(f":gray[:material/{icon}:] **{title}**", text_alignment="center")
     st.caption(text, text_alignment="center")
 
 
 def table_height(row_count: int, max_rows: int = 1000) -> int:
-    """Pixels of a table that shows these rows, at most `max_rows` without scrolling, and has room for a scroll bar below them.
+    """Return the pixel height of a table with up to `max_rows` visible rows and space for a horizontal scroll bar.
 
-    Where scroll bars take room, Streamlit's own height for the content is too small: the bar lies over the last row.
+    If scroll bars take up space, Streamlit's own content height is too small and the bar covers the last row.
     """
     return _HEADING_PIXELS + _ROW_PIXELS * min(max(row_count, 1), max_rows) + _SCROLL_BAR_PIXELS + 2
 
 
 @contextmanager
 def lazy_popover(key: str, label: str, **options: Any) -> Iterator[bool]:
-    """A popover under this label, which may change while it is open: `with lazy_popover(…) as is_open: if is_open: …`.
+    """A popover whose content is drawn only while it is open: `with lazy_popover(…) as is_open: if is_open: …`.
 
-    Whether it is open is kept in session_state under `key`. What is in it is drawn only while it is open: what session_state says about
-    a widget in a closed popover never reaches the browser, so opened later it would show what it showed last, and write that back.
+    The open state is stored in session_state under `key`; the label may change while it is open. Content of a closed popover is not
+    drawn, because session_state changes to its widgets would not reach the browser, and stale values would be written back later.
     """
     with st.popover(label, key=key, on_change="rerun", **options) as popover:
         yield bool(popover.open)

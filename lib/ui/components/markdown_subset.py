@@ -1,7 +1,7 @@
-"""Foreign Markdown as Markdown that can do no harm: descriptions of models and notes of runs, as MLflow's own pages show them. Pure.
+"""Convert foreign Markdown, such as model descriptions and run notes, to a safe subset. Pure.
 
-The text is parsed, and only what is known to be harmless is written again: paragraphs, headings as bold lines, lists, quotes, emphasis,
-code, and links to web sites with the site in words. HTML stays text, a picture becomes its description, every other mark its character.
+The text is parsed, and only safe elements are written back: paragraphs, headings as bold lines, lists, quotes, emphasis, code, and
+links to websites followed by the host name. HTML is shown as text, images as their description, all other markup as plain characters.
 """
 
 import re
@@ -15,14 +15,14 @@ from lib.text import strip_invisible
 from lib.ui.components.formatting import escape
 
 MAX_LENGTH = 20_000
-"""Characters up to which a text is shown."""
+"""Maximum characters shown."""
 _BACKTICKS = re.compile("`+")
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|[0-9a-f:.]+")
 _UNSAFE_IN_ADDRESS = re.compile(r"[\s<>()\\\[\]`\x00-\x1f\x7f]")
 
 
 def safe_markdown(text: str) -> str:
-    """The text for a Markdown slot; one that is too long is cut, and says so."""
+    """Return the text as safe Markdown; a text that is too long is cut, with a note."""
     blocks = _block_lines(_parse(text[:MAX_LENGTH]).children)
     if len(text) > MAX_LENGTH:
         blocks += ["", f":gray[Showing the first {MAX_LENGTH:,} of {len(text):,} characters.]"]
@@ -30,7 +30,7 @@ def safe_markdown(text: str) -> str:
 
 
 def first_line(text: str, max_length: int = 160) -> str:
-    """The words of the first paragraph without any marks, as plain text; a longer one is cut."""
+    """Return the first paragraph as plain text without markup, cut to `max_length`."""
     first_block = next((node for node in _parse(text[:MAX_LENGTH]).walk() if node.type == "inline"), None)
     words = " ".join(_plain_text(first_block).split()) if first_block else ""
     return words if len(words) <= max_length else f"{words[: max_length - 1].rstrip()}…"
@@ -42,7 +42,7 @@ def _parse(text: str) -> SyntaxTreeNode:
 
 
 def _block_lines(nodes: Sequence[SyntaxTreeNode]) -> list[str]:
-    """The lines of blocks, a blank line between two."""
+    """Return the lines of blocks, separated by blank lines."""
     lines: list[str] = []
     for node in nodes:
         lines += ["", *_lines_of_block(node)] if lines else _lines_of_block(node)
@@ -95,7 +95,7 @@ def _markdown_of_inline(node: SyntaxTreeNode) -> str:
         case "link":
             return _link_markdown(_inline_markdown(node.children), str(node.attrs.get("href", "")))
         case "image":
-            return f":gray[{escape(f'(picture: {node.content})')}]" if node.content else ""
+            return f":gray[{escape(f'(image: {node.content})')}]" if node.content else ""
         case _:
             return _inline_markdown(node.children) if node.children else escape(node.content)
 
@@ -106,7 +106,7 @@ def _inline_code(code: str) -> str:
 
 
 def _link_markdown(label: str, address: str) -> str:
-    """A link to a web site, followed by the site's name; every other address as text beside its label."""
+    """Return a link to a website, followed by its host; any other address as text after its label."""
     host = _web_host(address)
     if not host:
         return f"{label} {escape(f'({address})')}" if address else label
@@ -114,7 +114,7 @@ def _link_markdown(label: str, address: str) -> str:
 
 
 def _web_host(address: str) -> str:
-    """The host of a plain web address; empty for anything else, for a hidden user name and for characters that end a link."""
+    """Return the host of a plain web URL; empty for other URLs, URLs with a user name, and characters that end a link."""
     try:
         parts = urlsplit(address)
         is_plain = parts.scheme in ("http", "https") and "@" not in parts.netloc and not _UNSAFE_IN_ADDRESS.search(address)

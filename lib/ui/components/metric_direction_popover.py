@@ -1,6 +1,6 @@
-"""The arrow of a metric as a button: says who knows which way it is better, and lets a person set it for the experiment.
+"""The arrow button of a metric: shows its direction and source, and sets it for the experiment.
 
-The choice is a tag of the experiment, shared by everybody who compares its runs. Who may not write sets it for this browser session.
+The choice is saved as a tag of the experiment, shared by everyone. Without write access it applies to this browser session only.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,20 +18,20 @@ from lib.ui.components.layout import lazy_popover
 from lib.ui.components.write_access import write_button_kwargs
 
 SESSION_KEY = "session.directions"
-OPTIONS: dict[Direction, str] = {"more": "↑ More is better", "less": "↓ Less is better", "neither": "Neither"}
+OPTIONS: dict[Direction, str] = {"more": "↑ Higher is better", "less": "↓ Lower is better", "neither": "Neither"}
 _SOURCE_TEXTS: dict[DirectionSource, str] = {
-    "session": "Set by you, for this browser session only.",
-    "team": "Set for the experiment, by somebody of the team.",
+    "session": "Set by you for this browser session only.",
+    "team": "Set on the experiment by your team.",
     "MLflow": "From the primary metric in the experiment's tags.",
     "Optuna": "From the direction of the Optuna study.",
-    "name": "Known by its name.",
-    "": "Nobody has said it, and the name does not tell: no run is called best by it.",
+    "name": "Inferred from its name.",
+    "": "Not set and not inferable from the name, so no run is shown as best.",
 }
 
 
 @dataclass(frozen=True)
 class DirectionScope:
-    """For which metrics of which experiments a direction is set. `page` begins the keys of the widgets."""
+    """The experiments and current directions that a popover edits. `page` is the prefix of the widget keys."""
 
     page: str
     backend: Backend
@@ -40,7 +40,7 @@ class DirectionScope:
 
 
 def session_statements(backend: Backend, experiment_ids: Sequence[str]) -> tuple[DirectionStatement, ...]:
-    """What was set in this browser session for these experiments."""
+    """Return the directions set in this browser session for these experiments."""
     choices = st.session_state.get(SESSION_KEY, {})
     return tuple(
         DirectionStatement(metric, direction, "session")
@@ -50,17 +50,17 @@ def session_statements(backend: Backend, experiment_ids: Sequence[str]) -> tuple
 
 
 def popover_key(page: str) -> str:
-    """The key under which it is known whether the popover is open."""
+    """Return the session key of the popover's open state."""
     return f"{page}.drawer.direction"
 
 
 def show_direction_popover(scope: DirectionScope, metrics: Sequence[str], metric: str, on_change: Callable[[str], None]) -> None:
-    """The arrow of `metric`, and behind it the choice for each of `metrics`. `on_change` gets what is to be said after a change."""
+    """Show the arrow of `metric`, and a popover to set any of `metrics`. `on_change` receives the message to show after a change."""
     arrow = ARROWS[scope.directions.of(metric)]
     with lazy_popover(
         popover_key(scope.page),
         arrow or "?",
-        help=f"Which way {escape(metric)} is better",
+        help=f"Direction of {escape(metric)}",
         width="content",
     ) as is_open:
         if not is_open:
@@ -78,7 +78,7 @@ def _show_choice(scope: DirectionScope, metric: str, on_change: Callable[[str], 
     if st.session_state.get(key) != current:
         st.session_state[key] = current
     st.segmented_control(
-        "Which way is it better?",
+        "Direction",
         list(OPTIONS),
         format_func=OPTIONS.__getitem__,
         key=key,
@@ -89,18 +89,18 @@ def _show_choice(scope: DirectionScope, metric: str, on_change: Callable[[str], 
 
 def _write_note(scope: DirectionScope) -> str:
     if reason := _missing_right(scope):
-        return f"{reason} What you set here holds for this browser session."
-    return f"What you set here is shared: it is saved in the tag {DIRECTIONS_TAG} of the experiment."
+        return f"{reason} Changes here apply to this browser session only."
+    return f"Changes are shared: they are saved in the tag {DIRECTIONS_TAG} of the experiment."
 
 
 def _missing_right(scope: DirectionScope) -> str:
-    """Why the tag cannot be written, as Markdown; empty where it can."""
+    """Return why the tag cannot be written, as Markdown; empty if it can."""
     reasons = [write_button_kwargs(scope.backend, experiment_id).get("help", "") for experiment_id in scope.experiment_ids]
     return next(filter(None, reasons), "")
 
 
 def save_direction(scope: DirectionScope, metric: str, direction: Direction | None) -> str:
-    """Save a choice for the team, or for this browser session where that is not possible. Returns what is to be said, as Markdown."""
+    """Save a direction on the experiment, or for this browser session if that is not possible. Returns the message as Markdown."""
     choices = dict(st.session_state.get(SESSION_KEY, {}))
     session_keys = [(scope.backend.uri, experiment_id, metric) for experiment_id in scope.experiment_ids]
     reason = _missing_right(scope)

@@ -1,4 +1,4 @@
-"""Decisions of others that are not finished: who decided what, since when, how far it got; to be finished or given up by a person."""
+"""Banners for unfinished decisions: actor, age and progress, with buttons to finish or give up."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ REFRESH_INTERVAL = "5s"
 
 
 def show_pending(decisions: Sequence[PendingDecision], *, can_write: bool) -> None:
-    """Draw nothing when nothing is open. While a writer may still be at work, look every few seconds whether it has finished."""
+    """Show the open decisions; nothing if there are none. Refreshes every few seconds while a writer may still be active."""
     if decisions:
         is_in_flight = any(decision.is_in_flight for decision in decisions)
         st.fragment(_show_decisions, run_every=REFRESH_INTERVAL if is_in_flight else None)(tuple(decisions), can_write)
@@ -26,7 +26,7 @@ def show_pending(decisions: Sequence[PendingDecision], *, can_write: bool) -> No
 def _show_decisions(decisions: tuple[PendingDecision, ...], can_write: bool) -> None:  # noqa: FBT001 - handed on by the fragment
     for decision in decisions:
         with st.container(border=True, key=f"unfinished.{decision.entry_id}"):
-            st.info(_decision_text(decision), title="A decision is not finished", icon=":material/hourglass_top:")
+            st.info(_decision_text(decision), title="Unfinished decision", icon=":material/hourglass_top:")
             if can_write:
                 _show_buttons(decision)
     with error_boundary():
@@ -49,7 +49,9 @@ def _show_buttons(decision: PendingDecision) -> None:
 
 def _decision_text(decision: PendingDecision) -> str:
     advice = (
-        "Its writer is probably still at work." if decision.is_in_flight else "Nothing moves by itself: finish it, or give it up."
+        "It is probably still in progress."
+        if decision.is_in_flight
+        else "It will not continue on its own: finish it or give it up."
     )
     return (
         f"**{escape(decision.model)}** {version_label(decision.version)} → {badge_markdown(STAGE_BADGES, decision.to_stage)} "

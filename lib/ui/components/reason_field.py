@@ -1,4 +1,4 @@
-"""The field for a reason: says beforehand how long it must be, and once it is left, how much is missing."""
+"""The input for a reason: states the minimum length, and how many characters are missing."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lib.ui.components.formatting import format_count
 
 
 def ask_reason(label: str, *, key: str, placeholder: str) -> str:
-    """The reason as typed; while it is too short, the number of missing characters stands below it."""
+    """Show the input and return the text; while it is too short, show the number of missing characters below."""
     text = st.text_area(f"{label} (at least {MIN_REASON_LENGTH} characters)", key=key, height=92, placeholder=placeholder) or ""
     if missing_text := _missing_text(text):
         st.caption(f":orange[:material/edit: {missing_text}]")
@@ -18,9 +18,9 @@ def ask_reason(label: str, *, key: str, placeholder: str) -> str:
 
 
 def short_reason_kwargs(text: str) -> dict[str, Any]:
-    """Arguments of the button that records the reason: greyed out while it is too short.
+    """Return arguments of the button that records the reason: disabled while the reason is too short.
 
-    An empty one leaves the button as it is: a text that is still being typed reaches the page with the click.
+    An empty reason leaves the button enabled, because text still being typed reaches the page only with the click.
     """
     missing_text = _missing_text(text)
     return {"disabled": True, "help": missing_text} if missing_text else {}

@@ -1,6 +1,6 @@
-"""The dialog that finishes an open decision, or gives it up: it shows what will be moved, and asks for a reason and a name.
+"""The dialog that finishes or gives up an open decision: previews the moves, and asks for a reason and a name.
 
-It stays as it was opened; whether the decision is still open is checked again when the moves are made.
+It keeps the state from opening; whether the decision is still open is checked again when the moves are made.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from lib.ui.queries.registry import clear_cache, load_model_status
 
 DIALOG_KEY = "unfinished.open"
 _REASON_EXAMPLES: dict[RecoveryChoice, str] = {
-    "finish": "Ana's machine went down in mid-move; she confirmed that she meant it.",
-    "give up": "Nobody here knows of this decision; v2 stays until we do.",
+    "finish": "Ana's machine crashed during the move; she confirmed the decision.",
+    "give up": "Nobody on the team knows about this decision; keeping v2.",
 }
 
 
 @dataclass(frozen=True)
 class RecoveryDialogState:
-    """What the dialog asks, fixed when it was opened: the decision, the choice, and what it would do."""
+    """The dialog's state, fixed on opening: the decision, the choice, and the moves."""
 
     decision: PendingDecision
     choice: RecoveryChoice
@@ -37,18 +37,18 @@ class RecoveryDialogState:
 
     @property
     def button_label(self) -> str:
-        """The action in two words."""
+        """Return the label of the confirm button."""
         return "Finish it" if self.choice == "finish" else "Give it up"
 
     @property
     def title(self) -> str:
-        """The question with the object in it."""
+        """Return the dialog title."""
         verb = "Finish" if self.choice == "finish" else "Give up"
         return f"{verb} the move of {version_label(self.decision.version)} to {self.decision.to_stage}?"
 
 
 def open_recovery_dialog(decision: PendingDecision, choice: RecoveryChoice) -> None:
-    """Open the dialog at the next run of the page, with a preview of the moves; an error is shown in place of it."""
+    """Open the dialog on the next run of the page, with a preview of the moves; shows an error instead if that fails."""
     try:
         status = load_model_status(current_backend(), decision.model).status
         st.session_state[DIALOG_KEY] = RecoveryDialogState(decision, choice, preview_recovery(status, decision.entry_id, choice))
@@ -58,7 +58,7 @@ def open_recovery_dialog(decision: PendingDecision, choice: RecoveryChoice) -> N
 
 
 def show_recovery_dialog() -> None:
-    """Draw the dialog that was opened, if any."""
+    """Draw the open dialog, if any."""
     dialog_state = st.session_state.get(DIALOG_KEY)
     if isinstance(dialog_state, RecoveryDialogState):
         show_dialog = st.dialog(dialog_state.title, width="medium", icon=":material/hourglass_top:", on_dismiss=_close_dialog)
@@ -72,9 +72,9 @@ def _close_dialog() -> None:
 def _show_form(dialog_state: RecoveryDialogState) -> None:
     choice, model = dialog_state.choice, dialog_state.decision.model
     outcome = (
-        "Record how the decision ended, and that you carried it out" if choice == "finish" else "Close the decision as given up"
+        "Record the outcome, with you as the one who finished it" if choice == "finish" else "Close the decision as given up"
     )
-    show_steps([*map(move_text, dialog_state.moves), f"{outcome}, with your reason"])
+    show_steps([*map(move_text, dialog_state.moves), f"{outcome}, and your reason"])
     category = st.selectbox(
         "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="unfinished.category"
     )
@@ -97,7 +97,7 @@ def _show_form(dialog_state: RecoveryDialogState) -> None:
 
 
 def _recover(dialog_state: RecoveryDialogState, category: str, reason_text: str, name: str) -> None:
-    """Check what was typed, finish or give up, and leave the dialog; an error stays inside it."""
+    """Validate the input, finish or give up, and close the dialog; an error is shown inside it."""
     decision = dialog_state.decision
     try:
         reason = make_reason(category, reason_text)
@@ -117,9 +117,9 @@ def _recover(dialog_state: RecoveryDialogState, category: str, reason_text: str,
 def _result_text(closed: ClosedDecision, dialog_state: RecoveryDialogState) -> str:
     version, model = version_label(dialog_state.decision.version), escape(closed.model)
     if closed.outcome == "APPLIED":
-        return f"{model}: {version} is in {dialog_state.decision.to_stage}. Entry {closed.position} is finished."
+        return f"{model}: {version} is now in {dialog_state.decision.to_stage}. Entry {closed.position} is finished."
     if closed.outcome == "OVERTAKEN":
-        return f"{model}: a later decision took the place of entry {closed.position}. Look at the history."
+        return f"{model}: a later decision replaced entry {closed.position}. See the history."
     if dialog_state.choice == "finish":
-        return f"{model}: entry {closed.position} could not be carried out; {version} is gone."
+        return f"{model}: entry {closed.position} could not be carried out because {version} no longer exists."
     return f"{model}: entry {closed.position} was given up."

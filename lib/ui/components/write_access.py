@@ -1,4 +1,4 @@
-"""What somebody who may only read sees: actions are greyed out with the reason, and the missing permission can be asked for."""
+"""Read-only access: disables actions with a reason, and shows how to request the missing permission."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from lib.ui.components.formatting import escape
 
 
 def disabled_kwargs(reason: str) -> dict[str, Any]:
-    """Arguments of a button whose action is not possible, the reason as its help; none where nothing speaks against it."""
+    """Return arguments that disable a button, with the reason as help; empty without a reason."""
     return {"disabled": True, "help": escape(reason)} if reason else {}
 
 
 def missing_reason(capability: Capability) -> str:
-    """Why something is not possible; empty where it is, or where that is unknown."""
+    """Return why a capability is unavailable; empty if it is available or unknown."""
     return capability.explanation if capability.is_available is False else ""
 
 
 def write_button_kwargs(backend: Backend, experiment: str = "") -> dict[str, Any]:
-    """Arguments of a button that changes an experiment or its runs, or makes one: greyed out for somebody who may only read."""
+    """Return arguments of a button that creates or changes an experiment or its runs: disabled without write access."""
     return disabled_kwargs(
         missing_reason(read_capabilities(backend).write_access) or _missing_edit_permission(backend, experiment)
     )
@@ -30,7 +30,7 @@ def write_button_kwargs(backend: Backend, experiment: str = "") -> dict[str, Any
 
 @st.cache_data(ttl=60, max_entries=256, show_spinner=False)
 def _missing_edit_permission(backend: Backend, experiment: str) -> str:
-    """The missing permission on an experiment, by its id; empty where the server keeps no users."""
+    """Return the missing permission on an experiment id; empty if the server has no user accounts."""
     user_name = read_capabilities(backend).user_name
     error = (
         find_missing_permission(backend, user_name, Resource("experiment", experiment, experiment), "EDIT")
@@ -41,16 +41,16 @@ def _missing_edit_permission(backend: Backend, experiment: str) -> str:
 
 
 def record_button_kwargs(backend: Backend) -> dict[str, Any]:
-    """Arguments of a button that writes into the record."""
+    """Return arguments of a button that writes to the ledger: disabled without access."""
     return disabled_kwargs(missing_reason(read_capabilities(backend).ledger_access))
 
 
 def show_missing_permission(error: PodiumError) -> None:
-    """The reason in a line and, on a server with users, the call that grants what is missing."""
+    """Show the reason and, on a server with user accounts, the call that grants the missing permission."""
     st.caption(escape(error.what))
     if isinstance(error, MissingPermission) and error.grant_code:
-        with st.popover("What to ask for", icon=":material/key:"):
-            st.markdown("An administrator, or whoever manages it, can run this:")
+        with st.popover("How to get access", icon=":material/key:"):
+            st.markdown("An administrator or manager of the resource can run this:")
             st.code(error.grant_code, language="python", wrap_lines=True)
     elif error.next:
         st.caption(escape(error.next))

@@ -103,7 +103,7 @@ def test_every_kind_of_entry_has_its_badge_and_its_line(app, fresh_store):
         "Requested",
         "Withdrawn",
         "Rejected",
-        "Changes asked",
+        "Changes requested",
         "Frozen",
         "Corrected",
         "Was right",

@@ -43,7 +43,7 @@ def test_an_unknown_metric_has_no_arrow_and_no_best_run_and_registering_asks(app
     assert "The best q" not in chart_alt(page)
     page = click_button(page, "compare.register")
     assert page.session_state["compare.drawer.direction"]
-    assert "Nobody has said it" in page_text(page)
+    assert "Not set and not inferable from the name" in page_text(page)
 
 
 def test_a_click_sets_the_direction_for_the_team_and_the_page_follows(app, fresh_store, search_by_value):

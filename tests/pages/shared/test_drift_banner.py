@@ -108,7 +108,7 @@ def test_an_open_decision_is_shown_to_others_with_how_far_it_got(app, fresh_stor
     for name in ("models", "audit"):
         text = page_text(app(name, fresh_store)).replace("\N{NO-BREAK SPACE}", " ")
         assert "decided by ana 2" in text
-        assert "Nothing has been moved yet: 3 moves left. Its writer is probably still at work." in text
+        assert "Nothing has been moved yet: 3 moves left. It is probably still in progress." in text
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
 
@@ -133,7 +133,7 @@ def test_the_dialog_shows_every_move_before_anything_is_moved(app, fresh_store):
     intent = leave_decision_open(fresh_store)
     page = app("models", fresh_store)
     page.button(key=f"unfinished.finish.{intent}").click().run()
-    (steps,) = [table.value for table in page.table if "Record how the decision ended" in table.value.to_string()]
+    (steps,) = [table.value for table in page.table if "Record the outcome" in table.value.to_string()]
     assert list(steps.iloc[:, 1])[:1] == ["Alias `production`: v1 → **v2**"]
     assert len(steps) == 4
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
@@ -174,7 +174,7 @@ def test_a_decision_of_any_age_is_carried_out_by_the_look_of_no_page(app, fresh_
     if name == "overview":
         assert any("decision unfinished" in table.value.to_string() for table in page.table)
     else:
-        assert "Nothing moves by itself: finish it, or give it up." in page_text(page)
+        assert "It will not continue on its own: finish it or give it up." in page_text(page)
 
 
 def test_a_reader_sees_an_open_decision_and_no_button(app, fresh_store, monkeypatch):

@@ -213,8 +213,8 @@ def _column_config() -> dict[str, Any]:
     return {
         "place": column.NumberColumn("#", width=40),
         "at": column.DatetimeColumn("When (UTC)", format="D MMM YYYY, HH:mm", width=122),
-        "entry": column.MultiselectColumn("Entry", width=104, **badge_column_options(ENTRY_BADGES)),
+        "entry": column.MultiselectColumn("Entry", width=124, **badge_column_options(ENTRY_BADGES)),
         "model": column.TextColumn("Model", width=118),
         "who": column.TextColumn("By", width=70),
-        "what": column.TextColumn("What", width=190),
+        "what": column.TextColumn("What", width=170),
     }
