@@ -1,7 +1,7 @@
-"""The frame around the pages: start-up, readiness, security headers, and what a crash looks like.
+"""The app entry point: startup, readiness, security headers and crash handling.
 
-Start it with `streamlit run app.py`. The pages hang on `lib/ui/app/shell.py`; a `pages/` folder beside the running script would let a
-deep link on a cold server run a page without its shell.
+Start it with `streamlit run app.py`. Pages run through `lib/ui/app/shell.py`; with a `pages/` folder next to the running script, a deep
+link on a cold server would run a page without its shell.
 """
 
 import streamlit as st

@@ -1,4 +1,4 @@
-"""Audit: who held what when, every entry of the ledger, one of them in full, and whether the record is whole."""
+"""Audit: who held which stage when, all ledger entries, entry details, and verification of the record."""
 
 import streamlit as st
 
@@ -39,7 +39,7 @@ if not all_rows:
     st.stop()
 flash.show_flash(flash.CORRECTION)
 
-# Look: the answer first, then what is asked for below it
+# Look: the answer first, then the details
 flash.show_flash(flash.MODELS)
 show_drift_summary(registry)
 show_deleted_models(registry)

@@ -1,4 +1,4 @@
-"""Compare: the runs of one experiment, searched, drawn, listed, and the picked ones side by side."""
+"""Compare: search, plot and list the runs of experiments, and compare picked runs side by side."""
 
 from dataclasses import replace
 
@@ -46,6 +46,6 @@ left, right = st.columns([13, 7], gap="medium")
 with left:
     show_run_table(backend, view, result.runs, rows, experiment_list.names_by_id)
 
-# Act: the action of this page is in its header; what it is decided by is here
+# Act: this page's action is in its header; the evidence for it is here
 with right:
     show_differences(view, result.all_runs, listed_run_ids, experiment_list.names_by_id)

@@ -1,4 +1,4 @@
-"""Doctor: what is wrong first, each with its fixes; every check beside it, and the report to hand on."""
+"""Doctor: problems first, each with its fixes; all checks next to them, and a report to share."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Launch: choose a demo, watch its job, start or stop it."""
+"""Launch: choose and start a demo, watch or stop its job."""
 
 import streamlit as st
 
@@ -30,13 +30,11 @@ with right_column:
         show_job(selected_job, jobs, backend)
     else:
         with card(key="launch.nothing"):
-            show_empty_state(
-                "play_circle", "Nothing runs", "Start a demo at the left. Its progress, log and metrics appear here."
-            )
+            show_empty_state("play_circle", "No jobs yet", "Start a demo on the left. Its progress, log and metrics appear here.")
             st.space("small")
 
 job_limit = "One job" if settings.max_running == 1 else f"Up to {format_count(settings.max_running, 'job')}"
 verb = "runs" if settings.max_running == 1 else "run"
-with header, page_header("Launch", f"{job_limit} {verb} at a time on this machine. A job goes on when you leave the page."):
-    if st.button("Read the script", type="tertiary", icon=":material/code:", key="launch.script"):
+with header, page_header("Launch", f"{job_limit} {verb} at a time on this machine. Jobs continue when you leave the page."):
+    if st.button("View script", type="tertiary", icon=":material/code:", key="launch.script"):
         open_script_dialog(demo, values)

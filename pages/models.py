@@ -1,4 +1,4 @@
-"""Models: one model, who held which stage when, its versions, and what can be done with the chosen one."""
+"""Models: a model's stage history, its versions, and actions on the selected version."""
 
 import streamlit as st
 
@@ -20,10 +20,10 @@ backend = current_backend()
 names = model_names(backend)
 
 if not names:
-    with page_header("Models", "No model is registered yet"):
+    with page_header("Models", "No models registered yet"):
         register_dialog.register_button(record_button_kwargs(backend))
     with card(key="models.empty"):
-        show_empty_state("deployed_code", "No model yet", "Train one, compare the runs, then register the better one.")
+        show_empty_state("deployed_code", "No models yet", "Train a model, compare the runs, then register the best one.")
         with st.container(horizontal=True, horizontal_alignment="center"):
             if st.button("Compare runs", icon=":material/compare_arrows:", key="models.compare"):
                 switch_page("compare")
@@ -37,7 +37,7 @@ st.query_params["model"] = model
 try:
     cached_status = load_model_status(backend, model)
 except (LedgerBroken, NotFound) as error:
-    with page_header(escape(model), "Its record cannot be read"):
+    with page_header(escape(model), "The record of this model cannot be read"):
         cards.show_model_menu(names, model)
     drift.show_unreadable_model(backend, model, error)
     st.stop()

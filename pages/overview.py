@@ -1,4 +1,4 @@
-"""Overview: who is in Production, what ran, and what to do next. Its cards load side by side."""
+"""Overview: what is in Production, what ran, and what to do next. Its cards load in parallel."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Run: one run whole. What it measured and how it was made at the left, what it is and where it belongs at the right."""
+"""Run: one run in detail. Metrics and parameters on the left, identity and lineage on the right."""
 
 import streamlit as st
 

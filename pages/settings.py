@@ -1,4 +1,4 @@
-"""Settings: the backends there are, which one this browser session uses, and as whom; the keys that sign the record."""
+"""Settings: available backends, this browser session's backend and credentials, and the keys that sign the ledger."""
 
 import streamlit as st
 
@@ -19,7 +19,7 @@ from lib.ui.pages.settings.sign_in import show_sign_in
 config = read_config_or_show_error()
 with page_header(
     "Settings",
-    f"This browser session uses {escape(current_backend_name()) or 'Podium’s own backend'}. Other people choose for themselves.",
+    f"This browser session uses {escape(current_backend_name()) or 'Podium’s own backend'}. Each session chooses its own.",
 ):
     pass
 show_last_result()

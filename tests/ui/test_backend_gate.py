@@ -65,9 +65,9 @@ def test_a_missing_database_is_made_and_the_page_opens(app, tmp_path):
 def test_an_older_database_is_not_touched_before_someone_agrees(app, older_store):
     before = older_store.path.read_bytes()
     page = app("overview", older_store)
-    assert page_titles(page) == ["This database is older than the MLflow here"]
+    assert page_titles(page) == ["This database is older than the installed MLflow"]
     page.switch_page(str(page_path("compare"))).run()
-    assert page_titles(page) == ["This database is older than the MLflow here"]
+    assert page_titles(page) == ["This database is older than the installed MLflow"]
     assert older_store.path.read_bytes() == before
     assert [file.name for file in older_store.path.parent.glob("*.db*")] == ["mlflow.db"]
 
@@ -75,7 +75,7 @@ def test_an_older_database_is_not_touched_before_someone_agrees(app, older_store
 def test_the_card_says_where_the_copy_goes(app, older_store):
     page = app("overview", older_store)
     cells = page.table[0].value.to_string()
-    assert "Copy beforehand" in cells
+    assert "Backup" in cells
     assert "backup" in cells
 
 
@@ -100,11 +100,11 @@ def test_an_upgrade_that_breaks_off_names_the_copy_and_one_button_puts_it_back(a
     page.button(key="gate.migrate").click().run()
     assert "table secrets already exists" in "".join(error_texts(page)).replace("&#95;", "_")
     page.run()
-    assert page_titles(page) == ["The upgrade of this database broke off"]
+    assert page_titles(page) == ["The upgrade of this database was interrupted"]
     (copy,) = older_store.path.parent.glob("mlflow.db.*.backup")
     assert copy.name in page.table[0].value.to_string().replace("&#46;", ".").replace("&#45;", "-")
     page.button(key="gate.restore").click().run()
-    assert page_titles(page) == ["This database is older than the MLflow here"]
+    assert page_titles(page) == ["This database is older than the installed MLflow"]
     assert read_schema_status(older_store.path).revision == read_schema_status(copy).revision
     assert len(older_store.path.read_bytes()) == len(before)
 

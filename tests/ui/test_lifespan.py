@@ -47,7 +47,7 @@ def test_a_browser_opens_only_where_there_is_a_screen(headless, platform, enviro
 
 def test_a_taken_port_is_said_in_one_line():
     assert port_taken_message(8501) == ""
-    assert port_taken_message(8502) == "  Port 8501 is taken by another program, so Podium uses 8502.\n\n"
+    assert port_taken_message(8502) == "  Port 8501 is in use by another program, so Podium uses 8502.\n\n"
 
 
 def test_the_address_is_the_one_that_a_browser_here_opens():

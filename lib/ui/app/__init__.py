@@ -1,1 +1,1 @@
-"""The frame of the app: session, backend, navigation, security headers, start-up and crashes."""
+"""The app frame: session, backend, navigation, security headers, startup and crash handling."""

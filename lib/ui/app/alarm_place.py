@@ -1,7 +1,7 @@
-"""The place above a page where Podium says that a record is not the one seen before, and the one below it that names what was left out.
+"""Messages around a page: alarms about changed records above it, and unreadable folders of a file store below it.
 
-What is known is drawn before the page, because nothing can be drawn after `st.stop`; it is brought up to date after the page, so that the
-page does not wait. Only the first page of a process, and the first one after an action, wait for the reading.
+Known alarms are drawn before the page, because nothing can be drawn after `st.stop`, and refreshed after it, so that the page does not
+wait. Only the first page of a process, and the first one after an action, wait for the check.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ MAX_LEFT_OUT = 10
 
 @contextmanager
 def alarms_above_page() -> Iterator[None]:
-    """Draw a page below this place. Runs the page once more where the reading after it gave something else than was drawn."""
-    from lib.ui.components.head_alarms import refresh_alarms, show_known_alarms  # they need MLflow, which the gate has waited for
+    """Draw known alarms, then the page. Reruns the page if the check after it gives a different result."""
+    from lib.ui.components.head_alarms import refresh_alarms, show_known_alarms  # need MLflow, which the gate has loaded
 
     with st.container(key="shell.alarms", gap="small"):
         result, is_fresh = show_known_alarms()
@@ -36,7 +36,7 @@ def alarms_above_page() -> Iterator[None]:
 
 @contextmanager
 def left_out_below_page() -> Iterator[None]:
-    """Draw a page, then name the folders of an old file store that could not be read for it."""
+    """Draw the page, then list folders of a file store that could not be read."""
     folder = current_backend().folder
     try:
         yield
@@ -51,5 +51,5 @@ def _show_left_out(folder: Path) -> None:
     damaged = damaged_folders(folder)
     if damaged:
         lines = [f"* {escape(entry.path.relative_to(folder))}: {escape(entry.reason)}" for entry in damaged[:MAX_LEFT_OUT]]
-        more = f"\n\n{len(damaged) - MAX_LEFT_OUT:,} more: the Doctor lists all." if len(damaged) > MAX_LEFT_OUT else ""
-        st.warning("\n".join(lines) + more, title="Left out, because it cannot be read", icon=":material/warning:")
+        more = f"\n\n{len(damaged) - MAX_LEFT_OUT:,} more. Doctor lists all of them." if len(damaged) > MAX_LEFT_OUT else ""
+        st.warning("\n".join(lines) + more, title="Skipped because they cannot be read", icon=":material/warning:")

@@ -1,7 +1,7 @@
-"""The gate before every page: is the backend there, and may it be opened?
+"""The gate before every page: checks that the backend is available and can be opened.
 
-A missing local file is made, an older one waits for consent, a dead server is told within seconds. The navigation stays alive in
-every case. Nothing opens a database here before `lib.backends.sqlite_store` has looked at it read-only.
+A missing local file is created, an older one waits for consent, an unreachable server is reported within seconds. The navigation always
+works. Nothing here opens a database before `lib.backends.sqlite_store` has checked it read-only.
 """
 
 import os
@@ -31,7 +31,7 @@ PING_CACHE_SECONDS = 4.0
 
 @dataclass(frozen=True)
 class PingResult:
-    """What the last knock at a backend gave: when, how long it took, and what is wrong, if anything."""
+    """Result of the last ping of a backend: time, duration in seconds, and the problem, if any."""
 
     at: datetime
     seconds: float
@@ -40,7 +40,7 @@ class PingResult:
 
 @st.cache_resource(ttl=PING_CACHE_SECONDS, show_spinner=False)
 def ping_backend(backend: Backend) -> PingResult:
-    """Knock at a backend, at most every few seconds for all sessions together. The process's own local file is made if it is missing."""
+    """Ping a backend, at most every few seconds across all sessions. Creates the process's own local file if it is missing."""
     at = now()
     try:
         if not backend.is_same_store(default_backend()):
@@ -55,7 +55,7 @@ def ping_backend(backend: Backend) -> PingResult:
 
 
 def ensure_backend_ready() -> bool:
-    """True when the page may run. Otherwise the reason stands in its place, with what to do."""
+    """Return whether the page may run. Otherwise show the reason and what to do next instead."""
     try:
         backend = current_backend()
     except PodiumError as error:
@@ -79,14 +79,14 @@ def ensure_backend_ready() -> bool:
 
 
 def show_registry_conflict() -> None:
-    """Say above every page that the environment names another registry than the one shown."""
+    """Warn above every page if the environment names a different registry than the one shown."""
     with suppress(PodiumError):
         if conflict := find_registry_conflict(os.environ, current_backend()):
             st.warning(f"{escape(conflict)} {escape(REGISTRY_ADVICE)}", icon=":material/warning:")
 
 
 def _show_no_backend(error: PodiumError) -> None:
-    """The backend of the address is not there: the error, and two ways on."""
+    """Show that the backend in the URL cannot be used, with the error and two options."""
     st.title("Podium cannot open its backend", anchor=False)
     show_error(error)
     with st.container(horizontal=True):
@@ -98,9 +98,9 @@ def _show_no_backend(error: PodiumError) -> None:
 
 
 def show_sidebar_status() -> None:
-    """For a page that must open on every backend: only the end of the sidebar, and nothing of it when there is no backend.
+    """Show only the sidebar footer, for pages that open on any backend; nothing without a backend.
 
-    Such a page, too, waits for the warm-up: MLflow imported by two threads at once can lock both for ever.
+    These pages also wait for the warm-up, because importing MLflow in two threads at once can deadlock.
     """
     with st.spinner("Starting…"):
         warm_up()
@@ -111,14 +111,14 @@ def show_sidebar_status() -> None:
 
 def _waiting_text(backend: Backend) -> str:
     if backend.path is None:
-        return f"Asking {escape(backend.name)}…"
+        return f"Contacting {escape(backend.name)}…"
     if backend.path.exists():
         return f"Opening {escape(backend.label)}…"
-    return f"Making {escape(backend.label)}: MLflow sets up its tables. This takes a few seconds, once."
+    return f"Creating {escape(backend.label)} (one-time setup, a few seconds)…"
 
 
 def _show_sidebar_footer(backend: Backend, ping: PingResult) -> None:
-    """The end of the sidebar: which backend, where, and when it answered."""
+    """Show the sidebar footer: backend name, location, and the last response."""
     with st.sidebar, st.container(key="shell.backend", gap=None):
         st.caption("Backend")
         page_link(escape(current_backend_name() or backend.name), "settings", icon="database")
@@ -136,8 +136,8 @@ def _ping_text(ping: PingResult) -> str:
     if isinstance(ping.problem, NeedsMigration):
         return "Not opened yet"
     if isinstance(ping.problem, SignInRequired):
-        return "Asks for a sign-in"
-    return "Does not answer" if ping.problem else f"Answers in {_format_seconds(ping.seconds)}"
+        return "Sign-in required"
+    return "No response" if ping.problem else f"Responds in {_format_seconds(ping.seconds)}"
 
 
 def _format_seconds(seconds: float) -> str:
@@ -153,42 +153,42 @@ def _show_backend_problem(backend: Backend, problem: PodiumError) -> None:
             st.button("Try again", icon=":material/refresh:", key="gate.again", on_click=ping_backend.clear)
             if st.button("Open Settings", type="tertiary", icon=":material/settings:", key="gate.settings"):
                 switch_page("settings")
-            st.caption("The page you asked for opens as soon as the backend answers.")
+            st.caption("The page opens as soon as the backend responds.")
 
 
 def _ask_migration_consent(backend: Backend) -> None:
-    """The card before an older database: what would change, where the copy goes, one button. Nothing is opened before it."""
+    """Show the consent card for an older database: what would change, where the copy goes, and one button. Nothing is opened before."""
     path = backend.path
     if path is None:
         return
     schema_status = sqlite_schema.read_schema_status(path)
-    st.title("This database is older than the MLflow here", anchor=False)
-    st.caption("Podium has only looked at it. Nothing is opened and nothing is changed until you agree.")
+    st.title("This database is older than the installed MLflow", anchor=False)
+    st.caption("Podium has only read its schema version. Nothing is opened or changed until you agree.")
     st.space("small")
-    with st.container(width=720), card("Opening it changes its tables", key="gate.consent"):
+    with st.container(width=720), card("Opening it upgrades its tables", key="gate.consent"):
         show_facts(
             {
                 "Database": f"{escape(path)}, {_format_size(path.stat().st_size)}",
-                "Schema now": escape(schema_status.revision or "without a number"),
-                "Schema afterwards": f"{escape(schema_status.required_revision)}, of MLflow{NBSP}{mlflow_client.installed_mlflow_version()}",
-                "Runs, models, files": "stay as they are",
-                "The older MLflow": "cannot open it any more",
-                "Copy beforehand": f"in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.backup",
+                "Schema now": escape(schema_status.revision or "unknown revision"),
+                "Schema after": f"{escape(schema_status.required_revision)}, of MLflow{NBSP}{mlflow_client.installed_mlflow_version()}",
+                "Runs, models, files": "do not change",
+                "Older MLflow": "can no longer open it",
+                "Backup": f"in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.backup",
             }
         )
         st.caption(
-            "To go back, stop Podium and rename the copy. To leave this file alone, start Podium with another MLFLOW_TRACKING_URI."
+            "To go back, stop Podium and rename the backup. To leave this file unchanged, start Podium with another MLFLOW_TRACKING_URI."
         )
-        if st.button("Copy, then open", type="primary", icon=":material/file_copy:", key="gate.migrate"):
+        if st.button("Back up and open", type="primary", icon=":material/file_copy:", key="gate.migrate"):
             _migrate_database(backend)
 
 
 def _migrate_database(backend: Backend) -> None:
     with error_boundary():
         try:
-            with st.spinner("Copying, then changing the tables…"):
+            with st.spinner("Backing up, then upgrading the tables…"):
                 st.session_state["gate.copy"] = str(sqlite_upgrade.migrate(backend, now()))
-        except ActionRefused:  # another session was quicker
+        except ActionRefused:  # another session was faster
             pass
         finally:
             ping_backend.clear()
@@ -196,29 +196,27 @@ def _migrate_database(backend: Backend) -> None:
 
 
 def _offer_backup(backend: Backend, problem: UpgradeInterrupted) -> None:
-    """The card before a database whose upgrade broke off: where the complete copy is, and one button that puts it back."""
+    """Show the card for a database whose upgrade was interrupted: where the backup is, and a button to restore it."""
     path = sqlite_schema.require_path(backend)
     copy = sqlite_schema.find_interrupted_upgrade(path)
-    if copy is None:  # another session was quicker
+    if copy is None:  # another session was faster
         ping_backend.clear()
         st.rerun()
         return
-    st.title("The upgrade of this database broke off", anchor=False)
-    st.caption("No page opens it until the complete copy from before the upgrade is back in its place.")
+    st.title("The upgrade of this database was interrupted", anchor=False)
+    st.caption("No page opens it until the backup from before the upgrade is restored.")
     st.space("small")
-    with st.container(width=720), card("Put the copy back", key="gate.interrupted"):
+    with st.container(width=720), card("Restore the backup", key="gate.interrupted"):
         show_error(problem)
         show_facts(
             {
-                "Complete copy": f"{escape(copy)}, {_format_size(copy.stat().st_size)}"
-                if copy.exists()
-                else f"{escape(copy)}, not there",
-                "Half-way file": f"stays in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.half-way",
-                "Afterwards": "the database is that of the older MLflow again, and Podium asks before it tries once more",
+                "Backup": f"{escape(copy)}, {_format_size(copy.stat().st_size)}" if copy.exists() else f"{escape(copy)}, missing",
+                "Interrupted file": f"stays in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.half-way",
+                "Afterwards": "the database is back at the older MLflow's schema, and Podium asks before it tries again",
             }
         )
         if st.button(
-            "Put the copy back",
+            "Restore backup",
             type="primary",
             icon=":material/settings_backup_restore:",
             key="gate.restore",
@@ -230,9 +228,9 @@ def _offer_backup(backend: Backend, problem: UpgradeInterrupted) -> None:
 def _restore_backup(backend: Backend) -> None:
     with error_boundary():
         try:
-            with st.spinner("Copying…"):
+            with st.spinner("Restoring…"):
                 sqlite_upgrade.restore_backup(backend, now())
-        except ActionRefused:  # another session was quicker
+        except ActionRefused:  # another session was faster
             pass
         finally:
             ping_backend.clear()
@@ -242,9 +240,9 @@ def _restore_backup(backend: Backend) -> None:
 def _show_backup_message() -> None:
     backup_path = st.session_state.pop("gate.copy", "")
     if backup_path:
-        st.success(f"The database was copied to {escape(backup_path)} and opened.", icon=":material/check_circle:")
+        st.success(f"The database was backed up to {escape(backup_path)} and opened.", icon=":material/check_circle:")
 
 
 def _format_size(size: int) -> str:
-    """A file size as people read it: 0.4 MB, 3.2 GB."""
+    """Format a file size: 0.4 MB, 3.2 GB."""
     return format_large_size(size).replace(" ", NBSP)

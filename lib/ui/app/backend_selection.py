@@ -1,7 +1,7 @@
-"""Which backend this browser session uses, and as whom: the process's own, one of `backends.toml`, and credentials for them.
+"""The backend of this browser session (the process's own or one from `backends.toml`) and its credentials.
 
-The choice belongs to the session and stands in the address by its name only; so does what a person typed to sign in, except that it
-never stands in any address. What secrets and the environment hold is bound to its own backend when the process starts.
+The choice belongs to the session; the URL contains only the backend's name. Typed credentials also belong to the session and never
+appear in a URL. Credentials from secrets and the environment are bound to their own backend when the process starts.
 """
 
 import os
@@ -26,17 +26,17 @@ DEFAULT_NAME = "default"
 
 
 def config_path() -> Path:
-    """Where `backends.toml` is; see `backend_config.config_path`."""
+    """Return the path of `backends.toml`; see `backend_config.config_path`."""
     return backend_config.config_path(os.environ, PROJECT_ROOT)
 
 
 def read_config() -> BackendConfig:
-    """The named backends. Raises BadInput when the file cannot be read."""
+    """Return the named backends. Raises BadInput if the file cannot be read."""
     return backend_config.read_config(config_path())
 
 
 def is_shared() -> bool:
-    """Whether this Podium serves a team, so that no page may touch its machine. A file that cannot be read might say so."""
+    """Return whether this Podium is shared by a team, so that pages must not touch its machine; True if the file is unreadable."""
     try:
         return read_config().is_shared
     except PodiumError:
@@ -45,12 +45,12 @@ def is_shared() -> bool:
 
 @st.cache_resource(show_spinner=False)
 def default_backend() -> Backend:
-    """The backend of this process: `MLFLOW_TRACKING_URI`, else the SQLite file in the project's folder.
+    """Return the process's backend: `MLFLOW_TRACKING_URI`, otherwise the SQLite file in the project folder.
 
-    Takes what signs in out of the environment. Raises BadInput for an address that Podium cannot open.
+    Removes credentials from the environment. Raises BadInput for an address that Podium cannot open.
     """
-    _read_secret(DEFAULT_NAME)  # first: Streamlit copies what stands at the top of its secrets into the environment
-    with suppress(PodiumError):  # a file that cannot be read is reported where it is needed
+    _read_secret(DEFAULT_NAME)  # first: Streamlit copies top-level secrets into the environment
+    with suppress(PodiumError):  # an unreadable file is reported where it is needed
         credentials.hide_variables(os.environ, [configured_backend.uri for configured_backend in read_config().backends])
     dagshub_tokens.hide_token_variable(os.environ)
     signing_secret.take_from_environment(os.environ)
@@ -60,17 +60,17 @@ def default_backend() -> Backend:
 
 
 def configure_mlflow_client() -> None:
-    """Let MLflow's client retry once, not seven times. Jobs do not inherit this; what is set already stays."""
+    """Let MLflow's client retry once instead of seven times. Jobs do not inherit this; an existing setting is kept."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 
 
 def current_backend_name() -> str:
-    """The name of the backend this session uses; empty for the process's own."""
+    """Return the name of this session's backend; empty for the process's own."""
     return str(st.session_state.get(BACKEND_KEY, ""))
 
 
 def sync_backend_with_url() -> None:
-    """Take the backend that the address names, or put the chosen one's name there. Once per run of a page, before it."""
+    """Use the backend named in the URL, or write the chosen one to the URL. Called once before each page run."""
     requested_name = st.query_params.get(BACKEND_PARAMETER, "")
     if requested_name and requested_name != current_backend_name():
         switch_backend("" if requested_name == DEFAULT_NAME else requested_name)
@@ -81,7 +81,7 @@ def sync_backend_with_url() -> None:
 
 
 def switch_backend(name: str) -> None:
-    """Use another backend from now on. What the pages remembered of the old one is forgotten; the person stays."""
+    """Switch to another backend. Clears the pages' state for the previous one; keeps the user's name."""
     if name != current_backend_name():
         for key in [key for key in st.session_state if not str(key).startswith(PRESERVED_KEY_PREFIXES)]:
             del st.session_state[key]
@@ -93,9 +93,9 @@ def switch_backend(name: str) -> None:
 
 
 def add_and_switch_backend(backend: Backend) -> None:
-    """Use a backend from now on, under the name it has in `backends.toml`; one that has none yet is added there.
+    """Switch to a backend by its name in `backends.toml`, and add it there if it has none.
 
-    Raises Refused on a shared Podium, NotWritable or Busy when the file cannot be changed.
+    Raises Refused on a shared Podium, NotWritable or Busy if the file cannot be changed.
     """
     if backend.is_same_store(default_backend()):
         return switch_backend("")
@@ -121,7 +121,7 @@ def add_and_switch_backend(backend: Backend) -> None:
 
 
 def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend:
-    """A named backend, signed in. Raises BadInput when its password's variable is not set."""
+    """Return a named backend with credentials. Raises BadInput if its password variable is not set."""
     assert configured_backend.backend is not None
     secret = password_in(configured_backend.uri)
     if secret and not _typed_credential(configured_backend.backend):
@@ -133,7 +133,7 @@ def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend
 
 
 def attach_session_credential(backend: Backend, name: str) -> Backend:
-    """The backend with its credential: typed in this session, else from secrets, else from the environment."""
+    """Return the backend with its credential: typed in this session, otherwise from secrets, otherwise from the environment."""
     credential = _typed_credential(backend)
     if credential:
         return backend.with_principal((_identify_token_owner(backend, credential) or credential).principal)
@@ -144,7 +144,7 @@ def attach_session_credential(backend: Backend, name: str) -> Backend:
 
 
 def _identify_token_owner(backend: Backend, credential: Credential) -> Credential | None:
-    """The credential of a DagsHub token that was typed while DagsHub could not say whose it is; None until it can."""
+    """Return the credential of a DagsHub token typed while DagsHub could not identify its owner; None until it can."""
     identified_credential = dagshub.identify_token_owner(backend.with_principal(credential.principal))
     if identified_credential:
         st.session_state[CREDENTIALS_KEY] = {**st.session_state[CREDENTIALS_KEY], backend.uri: identified_credential}
@@ -152,14 +152,14 @@ def _identify_token_owner(backend: Backend, credential: Credential) -> Credentia
 
 
 def sign_in(backend: Backend, user: str, secret: str) -> Backend:
-    """Remember what a person typed, for this session and this address only. Raises BadInput for what cannot be sent."""
+    """Store typed credentials for this session and address only. Raises BadInput if they cannot be sent."""
     credential = credentials.create_credential(backend.with_principal(""), user.strip(), secret, "typed")
     st.session_state[CREDENTIALS_KEY] = {**st.session_state.get(CREDENTIALS_KEY, {}), backend.uri: credential}
     return backend.with_principal(credential.principal)
 
 
 def sign_out(backend: Backend) -> None:
-    """Forget what was typed for an address."""
+    """Remove the typed credentials of an address."""
     st.session_state[CREDENTIALS_KEY] = {
         uri: credential for uri, credential in st.session_state.get(CREDENTIALS_KEY, {}).items() if uri != backend.uri
     }
@@ -171,7 +171,7 @@ def _typed_credential(backend: Backend) -> Credential | None:
 
 
 def _read_secret(name: str) -> tuple[str, str] | None:
-    """User and password, or nobody and a token, that Streamlit's secrets hold under [backends.NAME]."""
+    """Return user and password, or an empty user and a token, from [backends.NAME] in Streamlit's secrets."""
     try:
         secret = st.secrets.get("backends", {}).get(name, {})
     except (StreamlitSecretNotFoundError, AttributeError):

@@ -1,4 +1,4 @@
-"""Starting a demo from a page: where this process runs its jobs, and the way from the start to the job."""
+"""Start a demo from a page: the job settings of this process, and the switch to the new job."""
 
 import os
 
@@ -13,12 +13,12 @@ from lib.ui.app.session import now
 
 
 def job_settings() -> JobSettings:
-    """Where this process runs its jobs. Raises BadInput when PODIUM_JOBS makes no sense."""
+    """Return the job settings of this process. Raises BadInput if PODIUM_JOBS is invalid."""
     return read_job_settings(os.environ, PROJECT_ROOT)
 
 
 def start_demo(demo: Demo, values: dict[str, ParameterInput], backend: Backend) -> None:
-    """Start a demo and show its job; for every page that starts one. Raises PodiumError when nothing was started."""
+    """Start a demo and open its job. Raises PodiumError if nothing was started."""
     with st.spinner("Starting…"):
         job = demo_jobs.start_demo_job(job_settings(), demo, values, backend, now())
     switch_page("launch", demo=demo.key, job=job.id)

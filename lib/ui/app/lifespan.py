@@ -1,4 +1,4 @@
-"""What happens once per process: heavy imports off the request path, the readiness answer, the line that says where Podium is."""
+"""Per-process startup: heavy imports off the request path, the readiness endpoint, and the printed address of Podium."""
 
 import gc
 import os
@@ -27,9 +27,9 @@ DEFAULT_PORT = 8501
 
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
-    """Hide the signing key from all children, start the warm-up, say where the app is, and open a browser where there is one."""
+    """Hide the signing key from child processes, start the warm-up, print the app's address, and open a browser if possible."""
     signing_secret.take_from_environment(os.environ)
-    with suppress(NotWritable):  # the pages say so where they need the folder
+    with suppress(NotWritable):  # pages report it when they need the folder
         protect_home(os.environ, PROJECT_ROOT)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     print(port_taken_message(st.get_option("server.port")), end="", flush=True)
@@ -39,17 +39,17 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
 
 
 async def readyz(_: Request) -> JSONResponse:
-    """Answers as soon as the server does; `warm` turns true when the heavy imports are done."""
+    """Return the readiness response; `warm` is true once the heavy imports are done."""
     return JSONResponse({"status": "ok", "warm": WARM_UP_DONE.is_set()})
 
 
 async def redirect_to_front_page(request: Request) -> RedirectResponse:
-    """The first page by its name: Streamlit knows it only as the bare address and would say that there is no such page."""
+    """Redirect the first page's name to the root URL, the only address under which Streamlit knows it."""
     return RedirectResponse("./" + (f"?{request.url.query}" if request.url.query else ""))
 
 
 def own_routes(base_path: str) -> list[Route]:
-    """Podium's own addresses, at the root and below `server.baseUrlPath`, where a proxy sends everything."""
+    """Return Podium's own routes, at the root and below `server.baseUrlPath`, where a proxy forwards requests."""
     prefixes = dict.fromkeys(("", f"/{base_path.strip('/')}" if base_path.strip("/") else ""))
     return [
         Route(f"{prefix}{path}", endpoint)
@@ -59,13 +59,13 @@ def own_routes(base_path: str) -> list[Route]:
 
 
 def warm_up() -> None:
-    """Import what every page needs, once; whoever comes in the middle waits for the end.
+    """Import what every page needs, once; concurrent callers wait until it is done.
 
-    The objects of the modules, some 300,000, are then taken out of every later garbage collection: they live as long as the process.
-    Streamlit's own collection after each run of a page is off (`runner.postScriptGC`). Python's goes on, and costs little now.
+    The modules' objects, some 300,000, are then excluded from garbage collection: they live as long as the process. Streamlit's own
+    collection after each page run is off (`runner.postScriptGC`); Python's still runs, at little cost.
 
-    Two threads that import parts of MLflow at the same time from different ends run into each other (Python raises a deadlock
-    error), so the gate calls this too, before anything of MLflow is touched.
+    Two threads that import parts of MLflow at the same time can deadlock (Python raises an error), so the gate also calls this before
+    anything uses MLflow.
     """
     if WARM_UP_DONE.is_set():
         return
@@ -78,7 +78,7 @@ def warm_up() -> None:
 
 
 def local_url() -> str:
-    """The address a browser on this machine opens."""
+    """Return the URL for a browser on this machine."""
     host = st.get_option("server.address") or "localhost"
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     browser_host = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
@@ -86,14 +86,14 @@ def local_url() -> str:
 
 
 def port_taken_message(port: int) -> str:
-    """A line that says so when the usual port was taken; empty otherwise. Streamlit itself prints the address."""
+    """Return a note that the default port was taken; empty otherwise. Streamlit prints the address itself."""
     if port == DEFAULT_PORT or st.config.is_manually_set("server.port"):
         return ""
-    return f"  Port {DEFAULT_PORT} is taken by another program, so Podium uses {port}.\n\n"
+    return f"  Port {DEFAULT_PORT} is in use by another program, so Podium uses {port}.\n\n"
 
 
 def can_open_browser(headless: bool | None, platform: str, environment: "os._Environ[str] | dict[str, str]") -> bool:  # noqa: FBT001
-    """True where a browser window can open: not headless, and on Linux only with a display."""
+    """Return whether a browser window can open: not headless, and on Linux only with a display."""
     if headless:
         return False
     return platform in ("darwin", "win32") or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""The pages as one table: it drives the navigation, the tooltips and the tests that visit every page."""
+"""The table of pages, used by the navigation, tooltips and tests that visit every page."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from lib.ui.app.page_links import page_path
 
 @dataclass(frozen=True)
 class PageInfo:
-    """One page: its section in the sidebar, the name of its script (which is its address too), title, icon, and what it is for."""
+    """One page: sidebar section, script name (also its URL path), title, icon, and purpose."""
 
     section: str
     name: str
@@ -19,22 +19,26 @@ class PageInfo:
 
 
 MENU_PAGES = (
-    PageInfo("", "overview", "Overview", "space_dashboard", "Who is in Production, what ran, what to do next."),
+    PageInfo("", "overview", "Overview", "space_dashboard", "What is in Production, what ran, and what to do next."),
     PageInfo("Experiment", "launch", "Launch", "play_circle", "Start a demo experiment and watch it."),
     PageInfo("Experiment", "compare", "Compare", "compare_arrows", "Search, sort and compare the runs of an experiment."),
-    PageInfo("Release", "models", "Models", "deployed_code", "Register, promote, archive and roll back, with the reason kept."),
+    PageInfo(
+        "Release",
+        "models",
+        "Models",
+        "deployed_code",
+        "Register, promote, archive and roll back versions, with a recorded reason.",
+    ),
     PageInfo("Release", "audit", "Audit", "history", "Every entry of the ledger: who moved what, when and why."),
-    PageInfo("System", "doctor", "Doctor", "stethoscope", "What is wrong with the backend, and how it is mended."),
-    PageInfo("System", "settings", "Settings", "settings", "Backends: which there are, which one to use, and as whom."),
+    PageInfo("System", "doctor", "Doctor", "stethoscope", "What is wrong with the backend, and how to fix it."),
+    PageInfo("System", "settings", "Settings", "settings", "Choose, add and sign in to backends."),
 )
-HIDDEN_PAGES = (
-    PageInfo("Experiment", "run", "Run", "science", "One run whole: what it measured, how it was made, what came of it."),
-)
-"""Pages that links lead to and the sidebar does not show."""
+HIDDEN_PAGES = (PageInfo("Experiment", "run", "Run", "science", "One run in detail: metrics, parameters, lineage and models."),)
+"""Pages that are reached only through links, not the sidebar."""
 
 
 def show_navigation() -> st.Page:
-    """Draw the sidebar's sections and return the page that the address names. The first page is the default one."""
+    """Draw the sidebar and return the page named in the URL; the first page is the default."""
     sections: dict[str, list[st.Page]] = {}
     for info in (*MENU_PAGES, *HIDDEN_PAGES):
         page = st.Page(

@@ -1,7 +1,7 @@
-"""What the browser may fetch while it still waits for the first page: the parts of Streamlit that draw charts and tables.
+"""Preload links for the Streamlit components that draw charts and tables.
 
-Streamlit asks for them only when the first chart arrives, one after the other, and the browser stands still meanwhile. Their names
-are in the list that Streamlit's own build left beside its page; where that list is missing, nothing is added.
+Streamlit loads them one after the other only when the first chart arrives, which blocks the browser. Their file names are in the
+manifest of Streamlit's own build; without a manifest, no links are added.
 """
 
 import json
@@ -14,12 +14,12 @@ import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PRELOADED_COMPONENTS = ("ArrowVegaLiteChart.tsx", "ReadOnlyGrid.tsx", "Selectbox.tsx", "TextInput.tsx", "ButtonGroup.tsx")
-"""The parts that most pages begin with."""
+"""Components that most pages start with."""
 _LAZY_LOADER = "_loadVegaEmbed."
 
 
 def script_files(manifest: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> tuple[str, ...]:
-    """The script files of some parts and of all that these import, in the order of their paths. `manifest` is Vite's. Pure."""
+    """Return the script files of some components and all their imports, sorted by path. `manifest` is Vite's. Pure."""
     file_names = tuple(names)
     pending_keys, visited_keys = [key for key in manifest if key.rsplit("/", 1)[-1] in file_names], set[str]()
     while pending_keys:
@@ -36,7 +36,7 @@ def script_files(manifest: Mapping[str, Mapping[str, Any]], names: Iterable[str]
 
 @cache
 def preload_links() -> bytes:
-    """The lines to add to the page that the installed Streamlit serves; empty where its build has no manifest."""
+    """Return the link tags to add to Streamlit's page; empty if its build has no manifest."""
     static = Path(st.__file__).with_name("static")
     try:
         manifest, html = json.loads((static / "manifest.json").read_bytes()), (static / "index.html").read_text(encoding="utf-8")
@@ -47,13 +47,13 @@ def preload_links() -> bytes:
 
 
 class PreloadMiddleware:
-    """ASGI middleware that adds the links to Streamlit's page, which is the only HTML it serves in one piece."""
+    """ASGI middleware that adds the links to Streamlit's page, the only HTML it serves as a single body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; hold the start of an HTML answer until its body is known. The page is asked for unpacked."""
+        """Forward the request, uncompressed for the page, and hold the start of an HTML response until its body is known."""
         start_messages: list[Message] = []
 
         async def with_links(message: Message) -> None:
@@ -80,7 +80,7 @@ def _is_page(start: Message) -> bool:
 
 
 def _insert_links(start: Message, body: Message) -> tuple[Message, Message]:
-    """The two messages with the links before the end of the head; as they are when there is no head to end."""
+    """Return both messages with the links inserted before `</head>`; unchanged if there is none."""
     head, end, rest = body.get("body", b"").partition(b"</head>")
     if not end:
         return start, body

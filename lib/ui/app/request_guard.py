@@ -1,7 +1,7 @@
-"""Who may talk to Podium: requests under a name that Podium answers to, and WebSockets from its own pages only.
+"""Request guard: allows only requests with a known host name, and WebSockets only from Podium's own pages.
 
-Streamlit checks the name for WebSockets alone, and lets a page of any other port of this machine open one: such a page could drive
-Podium with the credentials of its process. Its metrics are for nobody: they name modules and sessions.
+Streamlit checks the host name for WebSockets only, and accepts WebSockets from pages on any other port of this machine, which could
+control Podium with the process's credentials. Streamlit's metrics are blocked: they reveal modules and sessions.
 """
 
 from urllib.parse import urlsplit
@@ -15,18 +15,18 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 _CLOSED_PATH = "/_stcore/metrics"
 _POLICY_VIOLATION = 1008
 _WRONG_NAME = (
-    "Podium does not answer to this name. server.allowedHosts in .streamlit/config.toml lists the names it answers to.\n"
+    "Podium does not accept this host name. Accepted names are listed under server.allowedHosts in .streamlit/config.toml.\n"
 )
 
 
 class RequestGuardMiddleware:
-    """ASGI middleware that refuses requests before Streamlit sees them."""
+    """ASGI middleware that rejects requests before they reach Streamlit."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Forward a request or reject it."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -46,7 +46,7 @@ class RequestGuardMiddleware:
 
 
 def _is_own_origin(headers: Headers) -> bool:
-    """Whether a request comes from a page of Podium, or from an address that its operator listed. Browsers name it for every WebSocket."""
+    """Return whether a request's origin is Podium or listed by its operator. Browsers send the origin for every WebSocket."""
     origin = headers.get("origin", "")
     if allow_all_cross_origin_requests() or is_allowed_origin(origin):
         return True
@@ -57,5 +57,5 @@ def _is_own_origin(headers: Headers) -> bool:
 
 
 def _without_origin(scope: Scope) -> Scope:
-    """The request without its origin: Streamlit would allow a page of any port of this machine to read the answer."""
+    """Return the request without its origin: Streamlit would let pages on any port of this machine read the response."""
     return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}

@@ -1,4 +1,4 @@
-"""Security headers on every answer. They hold even where a page forgot to escape a name: no picture, script or frame from elsewhere."""
+"""Security headers for every response. They block foreign images, scripts and frames even if a page failed to escape a name."""
 
 import re
 from base64 import b64encode
@@ -14,12 +14,12 @@ _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def script_hashes(page: str) -> list[str]:
-    """The CSP sources that allow the inline scripts of an HTML page, and no other inline script. Pure."""
+    """Return CSP sources that allow the inline scripts of an HTML page and no others. Pure."""
     return [f"'sha256-{b64encode(sha256(code.encode()).digest()).decode()}'" for code in _INLINE_SCRIPT.findall(page)]
 
 
 def content_security_policy(hashes: Iterable[str]) -> str:
-    """The Content-Security-Policy: everything from this host, inline styles, and the scripts named by their hash. Pure."""
+    """Return the Content-Security-Policy: this host, inline styles, and scripts by hash. Pure."""
     return "; ".join(
         (
             "default-src 'self'",
@@ -40,7 +40,7 @@ def content_security_policy(hashes: Iterable[str]) -> str:
 
 @cache
 def _security_headers() -> tuple[tuple[bytes, bytes], ...]:
-    """All headers, computed once from the page that the installed Streamlit serves."""
+    """Return all headers, computed once from the page of the installed Streamlit."""
     page = Path(st.__file__).with_name("static").joinpath("index.html").read_text(encoding="utf-8")
     return (
         (b"content-security-policy", content_security_policy(script_hashes(page)).encode()),
@@ -50,13 +50,13 @@ def _security_headers() -> tuple[tuple[bytes, bytes], ...]:
 
 
 class SecurityHeadersMiddleware:
-    """ASGI middleware that adds the headers to every HTTP answer."""
+    """ASGI middleware that adds the headers to every HTTP response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and add the headers when the answer starts."""
+        """Forward the request and add the headers when the response starts."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,6 +1,6 @@
-"""What belongs to this process and this browser session: the backend in use, the clock, the person's name, and who writes.
+"""State of this process and browser session: backend, clock, user name, and writer.
 
-What needs MLflow is imported where it is used: the first page does not wait for it.
+Modules that need MLflow are imported where they are used, so that the first page does not wait for them.
 """
 
 import getpass
@@ -35,26 +35,26 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def current_backend() -> Backend:
-    """The backend of this browser session, asked as whoever signed in; see `backend_selection`.
+    """Return the backend of this browser session with the user's credentials; see `backend_selection`.
 
-    Raises BadInput or NotFound for one that Podium cannot open.
+    Raises BadInput or NotFound if Podium cannot open it.
     """
     backend, name = default_backend(), current_backend_name()
     return resolve_configured_backend(read_config().find(name)) if name else attach_session_credential(backend, DEFAULT_NAME)
 
 
 def now() -> datetime:
-    """The clock of the pages, in UTC."""
+    """Return the current time in UTC: the clock of the pages."""
     return datetime.now(UTC)  # noqa: TID251 - the pages' one clock
 
 
 def user_name() -> str:
-    """The name typed in this browser session; empty when nobody typed one yet. Typed, not verified."""
+    """Return the name typed in this browser session, unverified; empty if none was typed yet."""
     return str(st.session_state.get(USER_NAME_KEY, ""))
 
 
 def ask_user_name() -> str:
-    """Ask for the person's name, once per browser session, and return it. Draws nothing when it is known already."""
+    """Ask for the user's name once per browser session and return it. Draws nothing if it is already known."""
     if user_name():
         return user_name()
     typed_name = st.text_input(
@@ -64,22 +64,22 @@ def ask_user_name() -> str:
 
 
 def remember_user_name(name: str) -> None:
-    """Remember the name for the rest of this browser session. To be called with the action that records it."""
+    """Remember the name for this browser session. Call together with the action that records it."""
     st.session_state[USER_NAME_KEY] = normalize_name(name)
 
 
 def normalize_name(name: str) -> str:
-    """A name without control or invisible characters and runs of blanks, at most 60 characters. Pure."""
+    """Return a name without control and invisible characters or repeated blanks, at most 60 characters. Pure."""
     return " ".join(strip_invisible(name).split())[:MAX_NAME_LENGTH].strip()
 
 
 def _suggested_name() -> str:
-    """The login of this machine, offered only to a browser on this machine: elsewhere it would name the server's account."""
+    """Return this machine's login name, only for a browser on this machine; for others it would be the server's account."""
     return (os.environ.get("PODIUM_USER") or _login_name()) if is_on_this_machine() else ""
 
 
 def is_on_this_machine() -> bool:
-    """Whether Podium listens on this machine only and the browser reached it here: then machine and person belong together."""
+    """Return whether Podium listens only locally and the browser is on this machine, so that its login is the user's."""
     host = urlsplit(st.context.url or "").hostname
     return st.get_option("server.address") in LOOPBACK_HOSTS and host in (None, *LOOPBACK_HOSTS)
 
@@ -92,7 +92,7 @@ def _login_name() -> str:
 
 
 def writer(typed_name: str = "") -> "Writer":
-    """The typed name on this backend, on a shared server through its service account; Podium itself while nobody is named."""
+    """Return the writer for this backend: the typed name, via the service account on a shared server; Podium itself without a name."""
     from lib.ledger.entry.vocabulary import PODIUM_ACTOR
     from lib.ledger.storage.actor import resolve_session_actor
 
@@ -101,14 +101,14 @@ def writer(typed_name: str = "") -> "Writer":
 
 
 def trusted_keys() -> "TrustedKeys":
-    """The keys that this Podium trusts to say whose names were verified."""
+    """Return the keys that this Podium trusts to verify names."""
     from lib.ledger.storage.key_trust import read_trusted_keys_or_none
 
     return read_trusted_keys_or_none(os.environ, PROJECT_ROOT)
 
 
 def create_writer(backend: Backend, actor: "Actor") -> "Writer":
-    """Somebody who writes by the clock of the pages, with the key of this Podium, and remembers what it saw."""
+    """Create a writer with the pages' clock, this Podium's signing key, and its head memory."""
     from lib.ledger.storage.book import Writer
     from lib.ledger.storage.signing_keys import create_signer
 
@@ -116,7 +116,7 @@ def create_writer(backend: Backend, actor: "Actor") -> "Writer":
 
 
 def head_memory() -> "HeadMemory":
-    """What this Podium remembers of the records it saw."""
+    """Return this Podium's memory of the records it has seen."""
     from lib.ledger.storage.head_memory import create_head_memory
 
     return create_head_memory(os.environ, PROJECT_ROOT)

@@ -1,4 +1,4 @@
-"""The script that every visit runs: browser tab, style, navigation, the gate, then the page and what no page may hide."""
+"""The script behind every page: browser tab, style, navigation, backend gate, then the page and its alarms."""
 
 import streamlit as st
 
@@ -10,10 +10,10 @@ from lib.ui.app.page_links import STATIC_FOLDER
 from lib.ui.components.error_box import error_boundary
 
 UNGATED_PAGES = ("settings", "doctor")
-"""Pages that a person needs when no backend answers."""
+"""Pages that must work without a reachable backend."""
 STYLE = "<style>[data-testid=stMainBlockContainer]{max-width:1400px;padding-inline:2.5rem}</style>"
 
-# A local picture as favicon: a Material icon would be fetched from another host.
+# A local image as favicon: a Material icon would be fetched from another host.
 st.set_page_config(page_title="Podium", page_icon=str(STATIC_FOLDER / "mark.png"), layout="wide", initial_sidebar_state="auto")
 st.html(STYLE)
 st.logo(str(STATIC_FOLDER / "logo.svg"), icon_image=str(STATIC_FOLDER / "mark.svg"), size="medium")

@@ -1,4 +1,4 @@
-"""Cached reads of the files of runs and models: where they lie, what is there, and a preview of each."""
+"""Cached reads of run and model files: locations, file lists and previews."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ MODEL_PREFIX = "models:/"
 
 @dataclass(frozen=True)
 class FilePreview:
-    """A file as it can be shown: its preview, its full size in bytes and the SHA-256 of its bytes."""
+    """A file's preview, full size in bytes, and SHA-256."""
 
     preview: Preview
     size: int
@@ -24,7 +24,7 @@ class FilePreview:
 
 @dataclass(frozen=True)
 class RunFile:
-    """A file of one run. Files of two runs belong together when they have the same key in `cached_files`."""
+    """A file of one run. Files of two runs correspond if they have the same key in `cached_files`."""
 
     location: ArtifactLocation
     path: str
@@ -33,26 +33,26 @@ class RunFile:
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
 def cached_locations(backend: Backend, run_id: str) -> tuple[ArtifactLocation, ...]:
-    """The artifact locations of a run: its own files, then those of its models."""
+    """Return the artifact locations of a run: its own files, then those of its models."""
     return files.read_locations(backend, run_id)
 
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
 def cached_tree(backend: Backend, location: ArtifactLocation, path: str = "") -> ArtifactTree:
-    """The files and folders of a location below a folder."""
+    """Return the files and folders of a location below a folder."""
     return files.walk_tree(backend, location, path)
 
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=32, show_spinner=False)
 def cached_preview(backend: Backend, location: ArtifactLocation, path: str) -> FilePreview:
-    """A file to be shown. Raises Refused for one that is too large for that."""
+    """Return the preview of a file. Raises Refused if it is too large to show."""
     content = files.fetch_file(backend, location, path)
     return FilePreview(build_preview(path, content.data), len(content.data), content.digest)
 
 
-@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner="Reading the list of files…")
+@st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner="Reading file list…")
 def cached_files(backend: Backend, run_id: str) -> tuple[dict[str, RunFile], bool]:
-    """The files of a run and of the models it logged, and whether there are more. A key names a model by its name: ids differ by run."""
+    """Return the files of a run and its models, and whether there are more. Keys contain model names, since ids differ by run."""
     run_files: dict[str, RunFile] = {}
     has_more, model_names = False, set[str]()
     for location in cached_locations(backend, run_id):

@@ -1,4 +1,4 @@
-"""What the pages read of models and records, cached for a few seconds and cleared after every action."""
+"""Cached reads of models and their records, cleared after every action."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ from lib.ui.app.session import create_writer, head_memory, now
 
 @dataclass(frozen=True)
 class LoadedModelStatus:
-    """The status of a model with its age, and whether it may be acted on; without write rights, `write_error` says why not."""
+    """The status of a model with its age; `write_error` explains missing write access."""
 
     status: ModelStatus
     read_at: datetime
@@ -38,19 +38,19 @@ class LoadedModelStatus:
 
     @property
     def disabled_reason(self) -> str:
-        """Why nothing can be done, in a sentence; empty where something can."""
+        """Return why actions are disabled, as a sentence; empty if they are enabled."""
         return self.write_error.what if self.write_error else ""
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def model_names(backend: Backend) -> tuple[str, ...]:
-    """The names of all registered models."""
+    """Return the names of all registered models."""
     return tuple(snapshot.model for snapshot in read_all_snapshots(backend))
 
 
 @st.cache_data(ttl="10s", max_entries=64, show_spinner=False)
 def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
-    """Read a model's status. Writes: what nobody recorded yet is recorded, unless this backend may only be read, or the record is in doubt."""
+    """Read a model's status. Also records unrecorded changes, unless this backend is read-only or the record is in doubt."""
     write_error: NotWritable | RecordInDoubt | None
     try:
         status = sync_model_status(create_writer(backend, PODIUM_ACTOR), model)
@@ -62,7 +62,7 @@ def load_model_status(backend: Backend, model: str) -> LoadedModelStatus:
 
 @st.cache_data(ttl="60s", max_entries=500, show_spinner=False)
 def source_run(backend: Backend, run_id: str) -> Run | None:
-    """The run a version came from; None when it is gone."""
+    """Return a version's source run; None if it no longer exists."""
     try:
         return read_run(backend, run_id) if run_id else None
     except NotFound:
@@ -71,15 +71,15 @@ def source_run(backend: Backend, run_id: str) -> Run | None:
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
 def cached_rollback_target(backend: Backend, model: str, head: int) -> str | None:
-    """The version a roll-back would go to; None when there is none."""
+    """Return the version that a rollback would restore; None if there is none."""
     return rollback_target(create_writer(backend, PODIUM_ACTOR), read_model_status(backend, model, now()))
 
 
 @dataclass(frozen=True)
 class LoadedRegistry:
-    """All models, and the records there are, those of deleted models too.
+    """All models and all records, including those of deleted models.
 
-    `deleted_books`: those whose book was deleted; `missing_books`: those whose book the store no longer has, with its run id.
+    `deleted_books`: models whose book was deleted; `missing_books`: models whose book is no longer in the store, with its run id.
     """
 
     models: tuple[RegistrySnapshot, ...]
@@ -92,9 +92,9 @@ class LoadedRegistry:
 
 @st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
 def load_registry(backend: Backend) -> LoadedRegistry:
-    """Read all models and their records. Writes: what nobody recorded yet is recorded, unless this backend may only be read.
+    """Read all models and their records. Also records unrecorded changes, unless this backend is read-only.
 
-    One value for all sessions, never to be changed: copying 10,000 entries takes seconds.
+    All sessions share one value, so never mutate it: copying 10,000 entries takes seconds.
     """
     survey, can_write = survey_models(backend, now()), read_capabilities(backend).ledger_access.is_available is not False
     try:
@@ -108,13 +108,13 @@ def load_registry(backend: Backend) -> LoadedRegistry:
 
 @st.cache_data(ttl="2min", max_entries=16, show_spinner=False)
 def has_unexplained_record(backend: Backend) -> bool:
-    """Is there a record that no index explains? Then nobody may say of a model that it has no record yet. A search of the whole store."""
+    """Return whether the store has a record outside the index, so that "no record yet" would be wrong. Searches the entire store."""
     return bool(find_unexplained(backend))
 
 
 @dataclass(frozen=True)
 class HeadCheckResult:
-    """The alarms known last, and why the latest comparison gave none; empty where it came to its end."""
+    """The last known alarms, and why the latest comparison failed; empty if it succeeded."""
 
     alarms: tuple[HeadAlarm, ...] = ()
     failure: str = ""
@@ -122,21 +122,21 @@ class HeadCheckResult:
 
 @st.cache_data(ttl="1min", max_entries=64, show_spinner=False)
 def head_alarms(backend: Backend) -> tuple[HeadAlarm, ...]:
-    """The records that are not the ones this Podium saw before. Remembers those that are; reads all books, at most once a minute.
+    """Return alarms for records that differ from those this Podium saw before, and remember the others.
 
-    Of a backend that does not answer nothing is asked.
+    Reads all books at most once a minute. An unreachable backend is not queried.
     """
     return () if ping_backend(backend).problem else find_head_alarms(backend, HeadWatch(head_memory(), now))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def last_head_check(backend: Backend) -> list[HeadCheckResult]:
-    """What came of the last comparison, however long ago, for all sessions: one value, or none yet. To be filled by whoever asks."""
+    """Return a shared list for all sessions with the result of the last comparison, or empty; the caller fills it."""
     return []
 
 
 def clear_cache() -> None:
-    """Read models and records again: something was changed."""
+    """Clear the caches of models and records after a change."""
     queries = (model_names, load_model_status, cached_rollback_target, load_registry, has_unexplained_record)
     for query in (*queries, head_alarms, last_head_check):
         query.clear()

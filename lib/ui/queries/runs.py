@@ -1,6 +1,6 @@
-"""Cached reads of experiments, runs and metric histories that Compare and Run share, for all sessions of a backend together.
+"""Cached reads of experiments, runs and metric histories, shared by Compare and Run and by all sessions of a backend.
 
-On a local SQLite file a read is valid until somebody writes; elsewhere for ten seconds, or twenty times as long as it took.
+A read of a local SQLite file is valid until the next write; elsewhere for ten seconds, or twenty times as long as it took.
 """
 
 import threading
@@ -35,11 +35,11 @@ class ExperimentList:
 
     @property
     def names_by_id(self) -> dict[str, str]:
-        """The name of each experiment, by its id."""
+        """Return the name of each experiment by id."""
         return {experiment.experiment_id: experiment.name for experiment in self.experiments}
 
     def select(self, ids: Sequence[str]) -> tuple[Experiment, ...]:
-        """The experiments with these ids, in the order of the ids; unknown ids are left out."""
+        """Return the experiments with these ids, in that order; unknown ids are skipped."""
         known = {experiment.experiment_id: experiment for experiment in self.experiments}
         return tuple(known[experiment_id] for experiment_id in ids if experiment_id in known)
 
@@ -52,7 +52,7 @@ class _CachedRuns:
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=8, show_spinner=False)
 def cached_experiments(backend: Backend) -> ExperimentList:
-    """The experiments of a backend."""
+    """Return the experiments of a backend."""
     experiments = read_experiments(backend)
     return ExperimentList(experiments, find_newest_experiment(backend, experiments))
 
@@ -63,7 +63,7 @@ def _run_cache() -> tuple["TLRUCache[object, _CachedRuns]", threading.Lock]:
 
 
 def cached_runs(backend: Backend, search: Search, progress: Callable[[int], None]) -> RunTable:
-    """The runs that a search matches, with the time they were read. `progress` gets the number of runs while a server is read."""
+    """Return the runs that match a search, with their read time. `progress` receives the run count while reading from a server."""
     cache, lock = _run_cache()
     marker = read_change_marker(backend)
     key = (backend, search, marker)
@@ -85,7 +85,7 @@ def _read_runs(backend: Backend, search: Search, progress: Callable[[int], None]
 
 @st.cache_data(ttl=HISTORY_CACHE_SECONDS, max_entries=32, show_spinner=False)
 def cached_points(backend: Backend, run_ids: tuple[str, ...], metric: str, stamp: str) -> pd.DataFrame:
-    """Every point of a metric; `stamp` changes when something may have been logged since."""
+    """Return every point of a metric; `stamp` changes if new points may have been logged."""
     return read_histories(backend, run_ids, [metric])
 
 
@@ -93,12 +93,12 @@ def cached_points(backend: Backend, run_ids: tuple[str, ...], metric: str, stamp
 def cached_history_lengths(
     backend: Backend, run_ids: tuple[str, ...], metric_names: tuple[str, ...], stamp: str
 ) -> dict[str, int]:
-    """The largest number of points that any of the runs logged, per metric."""
+    """Return the largest number of points logged by any of the runs, per metric."""
     return read_history_lengths(backend, run_ids, metric_names)
 
 
 def clear_run_caches() -> None:
-    """Read runs, histories and files again, for all sessions of all backends: whoever asks for it wants the current state."""
+    """Clear the caches of runs, histories and files for all sessions and backends, to get the current state."""
     cached_experiments.clear()
     cache, lock = _run_cache()
     with lock:

@@ -63,8 +63,8 @@ def button_labels(page: AppTest) -> list[str]:
 
 def test_before_the_first_job_the_page_says_what_to_do(app: OpenPage, fresh_store: Backend) -> None:
     page = app("launch", fresh_store)
-    assert "Nothing runs" in page_text(page)
-    assert "Start a demo at the left" in page_text(page)
+    assert "No jobs yet" in page_text(page)
+    assert "Start a demo on the left" in page_text(page)
     assert "Start" in button_labels(page)
 
 
