@@ -1,4 +1,4 @@
-"""The frame in a real browser: deep links, both themes, no request to anyone else, hostile names, a crash that stays calm."""
+"""The app frame in a real browser: deep links, both themes, no external requests, hostile names, and the crash page."""
 
 import re
 
@@ -33,7 +33,7 @@ def empty_backend(empty_database, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def hostile_backend(empty_database, tmp_path_factory):
-    """A store made by plain MLflow in which every name and text is an attack."""
+    """A store created with plain MLflow in which every name and text is an attack."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("hostile"))
     client = MlflowClient(backend.uri, backend.uri)
     experiment = client.create_experiment(HOSTILE[:200], artifact_location=str(backend.artifact_folder / "hostile"))
@@ -85,7 +85,7 @@ def test_hostile_names_stay_text_on_every_page(window, podium, hostile_backend, 
 
 
 def test_no_table_hides_its_last_row_where_scroll_bars_take_room(browser, browser_path, podium, hostile_backend):
-    """As in most browsers on Windows and Linux. Playwright hides all scroll bars unless it is told not to."""
+    """Show scroll bars as most browsers on Windows and Linux do. Playwright hides them by default."""
     options = {"executable_path": browser_path, "args": FLAGS, "ignore_default_args": ["--hide-scrollbars"]}
     with browser.browser_type.launch(**options) as window_with_bars:
         driver = Driver(window_with_bars.new_page(viewport={"width": 1280, "height": 900}), podium(hostile_backend).url)
@@ -149,7 +149,7 @@ def test_a_fault_shows_one_calm_box_and_its_text_stays_in_the_log(window, podium
 
 
 def _write_broken_customization(folder):
-    """A `sitecustomize` that breaks one function of Podium, as a bug would."""
+    """A `sitecustomize` that breaks one function of Podium, like a bug."""
     customization_folder = folder / "broken"
     customization_folder.mkdir()
     (customization_folder / "sitecustomize.py").write_text(

@@ -1,4 +1,4 @@
-"""The auditor's journey in a browser: a history is imported, a day is asked about, an entry corrected, and files taken along."""
+"""The auditor's journey in a browser: import a history, look up a day, correct an entry, and download files."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ CORRECTED_TEXT = "8.3 points more AUC on the same 24,000 transactions, and 13% f
 
 
 def run_podium(backend, *arguments):
-    """Run the command line as a pipeline would, from the project's folder."""
+    """Run the command line as a pipeline would, from the project folder."""
     env = {**os.environ, "MLFLOW_TRACKING_URI": backend.uri, "PODIUM_USER": "ines"}
     process = subprocess.run(
         [sys.executable, "-m", "lib", *arguments],

@@ -1,4 +1,4 @@
-"""Compare in a real browser: what is folded away keeps up with the address, and the keyboard alone is enough."""
+"""Compare in a real browser: closed popovers stay in sync with the URL, and everything works by keyboard."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def two_experiments(fresh_store):
-    """Two experiments with four forests each, the first the parent of the others: (ids of the experiments, run ids)."""
+    """Two experiments with four forests each, the first one the parent of the others: (experiment ids, run ids)."""
     experiments = [make_experiment(fresh_store, name) for name in ("wine", "cancer")]
     runs = []
     for experiment in experiments:
@@ -36,26 +36,26 @@ def two_experiments(fresh_store):
 
 
 def url_query(driver) -> dict[str, list[str]]:
-    """What the address in the browser says."""
+    """Return the query parameters of the browser's URL."""
     return parse_qs(urlsplit(driver.page.url).query)
 
 
 def open_popover(driver, label: str):
-    """Open the popover whose button begins with this label, and give what is in it."""
+    """Open the popover whose button starts with this label, and return its content."""
     driver.page.get_by_test_id("stPopover").get_by_role("button", name=re.compile(f"{label}( |:|$)")).first.click()
     driver.settle()
     return driver.page.get_by_test_id("stPopoverBody")
 
 
 def close_popover(driver) -> None:
-    """Close the popover that is open."""
+    """Close the open popover."""
     driver.page.keyboard.press("Escape")
     expect(driver.page.get_by_test_id("stPopoverBody")).to_have_count(0)
     driver.settle()
 
 
 def selected_options(body, label: str) -> list[str]:
-    """The texts of a multiselect's choices."""
+    """Return the selected options of a multiselect."""
     field = body.get_by_test_id("stMultiSelect").filter(has_text=label)
     return field.locator("[data-tag]").all_text_contents()
 
@@ -78,7 +78,7 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     if driver.page.get_by_test_id("stPopoverBody").count():
         close_popover(driver)
     assert url_query(driver) == parse_qs(query)
-    driver.click("Highest")  # one rerun more: what session_state said in the last one is no longer told to the browser
+    driver.click("Highest")  # one more rerun: session_state changes from the previous one are no longer sent to the browser
     expected_query = url_query(driver)
     body = open_popover(driver, "Refine")
     expect(body.get_by_role("radio", name="Both")).to_be_checked()
@@ -119,7 +119,7 @@ def test_a_chip_that_was_taken_away_does_not_come_back_when_its_popover_is_opene
 
 
 def tab_to(driver, selector: str, max_steps: int = 80) -> None:
-    """Press Tab until the focus is on what this selector names."""
+    """Press Tab until an element with this selector has the focus."""
     for _ in range(max_steps):
         driver.page.keyboard.press("Tab")
         if driver.page.evaluate("wanted => !!document.activeElement?.closest(wanted)", selector):
@@ -158,7 +158,7 @@ def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store,
     keys.press("Escape")
     driver.settle()
     tab_to(driver, "[class*='st-key-compare-table'] canvas")
-    for key in ("Shift+Space", "ArrowDown"):  # the table hears a key only when the one before has moved its focus
+    for key in ("Shift+Space", "ArrowDown"):  # the table receives a key only after the previous one has moved its focus
         keys.press(key)
         driver.page.wait_for_timeout(500)
     driver.page.wait_for_function("() => location.search.includes('pick=')")
@@ -201,7 +201,7 @@ def test_the_keyboard_alone_filters_picks_looks_and_opens_the_run(window, podium
     keys.press("Enter")
     driver.settle()
     tab_to(driver, "[class*='st-key-compare-table'] canvas")
-    for key in ("Shift+Space", "ArrowDown"):  # the table hears a key only when the one before has moved its focus
+    for key in ("Shift+Space", "ArrowDown"):  # the table receives a key only after the previous one has moved its focus
         keys.press(key)
         driver.page.wait_for_timeout(500)
     driver.page.wait_for_function("() => location.search.includes('pick=')")

@@ -1,4 +1,4 @@
-"""In a browser: a server on the same database is started from the Doctor page, heals the guide's error, and is stopped again."""
+"""In a browser: start a server on the same database from the Doctor page, which fixes the guide's error, and stop it again."""
 
 import re
 

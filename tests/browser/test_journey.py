@@ -1,4 +1,4 @@
-"""The whole path in a real browser, in light and in dark: launch, compare, register, promote, read the history, roll back."""
+"""The complete journey in a real browser, in light and dark: launch, compare, register, promote, read the history, roll back."""
 
 import re
 
@@ -31,7 +31,7 @@ def confirm_dialog(driver, label, reason, version=""):
 
 
 def confirm_registration(driver, model, is_new):
-    """Confirm the register dialog, for a new model or as the next version."""
+    """Confirm the register dialog, for a new model or a new version."""
     dialog = driver.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Measured")
     if is_new:

@@ -1,6 +1,6 @@
-"""The `mlflow server` of our own environment works as people use it: its GraphQL answers, and its pages open in the browser.
+"""The `mlflow server` of our own environment works: its GraphQL responds, and its pages open in the browser.
 
-No dependency checker sees it when it does not: graphene 2 declares that any newer graphql-core will do.
+No dependency checker would notice otherwise: graphene 2 declares that it accepts any newer graphql-core.
 """
 
 import httpx

@@ -1,4 +1,4 @@
-"""The gate: a page runs only on a backend that is there and may be opened, and a person is told what to do otherwise."""
+"""The backend gate: a page runs only on an available backend that can be opened; otherwise it says what to do next."""
 
 import shutil
 import socket
@@ -27,7 +27,7 @@ def error_texts(page):
 
 @contextmanager
 def serve_answer(status, kind, body):
-    """A server on this machine that gives every question the same answer."""
+    """A local server that returns the same response to every request."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):

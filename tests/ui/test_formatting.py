@@ -1,4 +1,4 @@
-"""Text for the screen: harmless, and in the words and numbers that people read."""
+"""Text for the screen: safely escaped, with readable numbers and times."""
 
 from datetime import UTC, datetime, timedelta
 

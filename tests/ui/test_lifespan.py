@@ -1,4 +1,4 @@
-"""Start-up: warm imports, the address, a taken port, a browser only where one can open."""
+"""Startup: warm imports, the printed address, a port in use, and opening a browser only if possible."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Foreign Markdown: its structure is kept, and nothing in it loads, runs, hides or reaches out of its place."""
+"""Foreign Markdown: its structure is preserved, and nothing in it loads, runs, hides or escapes its container."""
 
 import re
 
@@ -16,7 +16,7 @@ CONTROL_SYMBOLS = st.lists(
 
 
 def rendered(text):
-    """The HTML that a browser's Markdown would make of the result, with raw HTML allowed as the worst case."""
+    """Return the HTML that a browser's Markdown renderer would produce, with raw HTML allowed as the worst case."""
     return MarkdownIt("commonmark", {"html": True}).render(safe_markdown(text))
 
 

@@ -1,4 +1,4 @@
-"""The browser session: credentials put away, the person's name asked once."""
+"""The browser session: credentials are hidden, and the user's name is asked once."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The signing key that Podium was given is gone from its environment before it starts anything: no child of any kind inherits it."""
+"""Podium removes its signing key from the environment before it starts anything, so no child process inherits it."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ SCRIPT = Path(print_environment.__file__)
 
 @pytest.fixture
 def given_key(monkeypatch, tmp_path, clean_session):
-    """Podium is started with its key in both variables."""
+    """Start Podium with its key in both variables."""
     file = tmp_path / "mounted-secret.pem"
     file.write_text(PEM)
     monkeypatch.setenv(KEY_VARIABLE, PEM)
@@ -52,13 +52,13 @@ def given_key(monkeypatch, tmp_path, clean_session):
 
 @pytest.fixture
 def started_app(given_key, app, fresh_store):
-    """A page was opened on it."""
+    """Open a page on it."""
     app("overview", fresh_store)
     return given_key
 
 
 def read_inherited(folder, text=""):
-    """What a child inherited, as text; that it ran at all is part of the proof."""
+    """Return the environment that a child inherited, as text; that the child ran is part of the proof."""
     text = text or (folder / "environment.json").read_text()
     assert '"PATH"' in text
     return text
@@ -88,7 +88,7 @@ def test_a_page_takes_out_what_streamlits_secrets_put_there_later(started_app):
 
 @pytest.mark.parametrize("is_taken_out", [True, False])
 def test_a_demo_and_its_runner_inherit_no_key(given_key, fresh_store, is_taken_out):
-    """They get what they are meant to have, and nothing else: it would not matter if nobody had taken it out."""
+    """Children get only the variables they need, so the key would not leak even if it were still set."""
     if is_taken_out:
         signing_secret.take_from_environment(os.environ)
     settings = read_job_settings({**os.environ, "PODIUM_HOME": str(given_key / "home")}, given_key)
@@ -114,14 +114,14 @@ def test_mlflows_own_commands_inherit_no_key(started_app):
     assert mlflow_gc._run_gc(["tests.support.print_environment"]) == ""
     assert_no_secret(read_inherited(started_app))
     (started_app / "environment.json").unlink()
-    shutil.copy(SCRIPT, started_app / "mlflow.py")  # stands before MLflow in the folder where the command runs
+    shutil.copy(SCRIPT, started_app / "mlflow.py")  # shadows MLflow in the folder where the command runs
     migrate_file_store._run_migration(started_app / "mlruns", started_app / "target.db")
     assert_no_secret(read_inherited(started_app))
 
 
 @pytest.fixture
 def fake_git(tmp_path, monkeypatch):
-    """A git before the real one that says what it inherited."""
+    """A git stub ahead of the real one that prints its inherited environment."""
     folder = tmp_path / "bin"
     folder.mkdir()
     file, real_git = folder / "git", shutil.which("git")

@@ -19,7 +19,7 @@ MAX_LEFT_OUT = 10
 
 @contextmanager
 def alarms_above_page() -> Iterator[None]:
-    """Draw known alarms, then the page. Reruns the page if the check after it gives a different result."""
+    """Draw known alarms, then the page. Reruns the page if the check after it has a different result."""
     from lib.ui.components.head_alarms import refresh_alarms, show_known_alarms  # need MLflow, which the gate has loaded
 
     with st.container(key="shell.alarms", gap="small"):

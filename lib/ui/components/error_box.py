@@ -16,7 +16,7 @@ from lib.ui.components.formatting import escape
 
 
 def show_error(error: PodiumError) -> None:
-    """Draw the box, with a link to Doctor for a backend problem or to verification for a damaged record. Escapes all texts, which may contain names from the backend."""
+    """Draw the box, with a link to Doctor or verification if relevant. Escapes all texts: they may contain names from the backend."""
     parts = [escape(part) for part in (error.what, error.means, error.next) if part]
     st.error(" ".join(parts), title=error.title, icon=":material/error:")
     if isinstance(error, LedgerBroken):

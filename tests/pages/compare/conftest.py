@@ -1,4 +1,4 @@
-"""Two experiments that most tests of the Compare page begin with."""
+"""Two experiments that most tests of the Compare page start from."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.run_factories import log_run, make_experiment
 
 @pytest.fixture
 def wine(fresh_store):
-    """Three forests as demo 1 makes them: (experiment id, run ids of 1, 5 and 15 trees)."""
+    """Three forests as created by demo 1: (experiment id, run ids of 1, 5 and 15 trees)."""
     experiment = make_experiment(fresh_store, "wine")
     ids = [
         log_run(

@@ -1,4 +1,4 @@
-"""Compare's artifacts and differences, and the browser of files that other pages use too."""
+"""Compare's Artifacts and Differences plots, and the file browser shared with other pages."""
 
 import io
 
@@ -51,7 +51,7 @@ def image_count(page) -> int:
 
 
 def difference_cells(page):
-    """The cells of the table of differences, by row name."""
+    """Return the cells of the differences table by row name."""
     table = next(dataframe.value for dataframe in page.dataframe if "kind" in dataframe.value)
     return {row["name"]: row.drop(["name", "kind"]).tolist() for _, row in table.iterrows()}
 
@@ -196,7 +196,7 @@ def test_two_long_names_or_values_that_begin_and_end_alike_stay_two(app, fresh_s
     assert all(len(set(cells)) == 2 for cells in rows.values())
 
 
-# ---- the browser of files
+# ---- file browser
 
 
 def file_browser_page(uri: str, location_uri: str) -> None:
@@ -209,7 +209,7 @@ def file_browser_page(uri: str, location_uri: str) -> None:
 
 @pytest.fixture
 def open_folder(clean_session, fresh_store, tmp_path):
-    """A function that shows a folder in the browser of files."""
+    """Return a function that shows a folder in the file browser."""
 
     def open_files(folder, path: str = "") -> AppTest:
         page = AppTest.from_function(file_browser_page, args=(fresh_store.uri, str(folder)), default_timeout=60)
@@ -255,7 +255,7 @@ def test_an_empty_place_a_missing_one_and_a_foreign_one_are_told_calmly(open_fol
     (tmp_path / "void").mkdir()
     assert "No files" in page_text(open_folder(tmp_path / "void"))
     assert "No files" in page_text(open_folder(tmp_path / "nowhere"))
-    monkeypatch.setattr(error_box, "page_link", lambda *_, **__: None)  # there is no other page to lead to
+    monkeypatch.setattr(error_box, "page_link", lambda *_, **__: None)  # there is no other page to link to
     page = open_folder("mlflow-artifacts:/1/x")
     assert not page.exception
     assert "bare database" in page_text(page)
@@ -276,7 +276,7 @@ def test_a_file_too_large_to_show_is_still_offered_for_download(open_folder, tmp
     with (folder / "large.bin").open("wb") as sparse:
         sparse.truncate(20_000_000)
     page = open_folder(folder)
-    assert "larger than 10.0 MB. Download it" in page_text(page).replace("\u00a0", " ").replace("&#46;", ".")
+    assert "exceeds 10.0 MB. Download it" in page_text(page).replace("\u00a0", " ").replace("&#46;", ".")
     assert len(page.get("download_button")) == 1
     folder = tmp_path / "others"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The script of Code leaves the runs that the page shows, and draws the same columns: run on a real store, view by view."""
+"""The generated script selects the same runs and draws the same columns as the page; run on a real store, view by view."""
 
 import json
 import os
@@ -61,7 +61,7 @@ VIEW_PARAMETERS = ODD_VIEWS | {
 
 
 def fill_store(store: Backend) -> tuple[list[str], list[str]]:
-    """Two experiments with families of two floors, odd numbers, words among numbers, deleted runs: their ids, and those of the runs."""
+    """Two experiments with two-level families, odd numbers, mixed text and numbers, and deleted runs: (experiment ids, run ids)."""
     experiment_ids = [make_experiment(store, name) for name in ("one", "two")]
     ids: list[str] = []
     for n in range(14):
@@ -107,7 +107,7 @@ def build_view(parameters: dict, experiment_ids: list[str], ids: list[str]) -> V
 def script_results(
     tmp_path_factory: pytest.TempPathFactory, empty_database: Path
 ) -> dict[str, tuple[list[str], str, ScriptSpec]]:
-    """What the page shows and what the script said, by the name of the wish."""
+    """Return the page's result and the script's output, by case name."""
     store = copy_store(empty_database, tmp_path_factory.mktemp("code-store"))
     folder = tmp_path_factory.mktemp("code")
     experiment_ids, ids = fill_store(store)

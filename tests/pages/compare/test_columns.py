@@ -1,4 +1,4 @@
-"""What the columns of Compare's table say about their numbers."""
+"""Number formats and notes of Compare's table columns."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Compare's curves on the page: the address carries the options, and every dead end says what it needs."""
+"""Compare's Curves plot: options come from the URL, and every empty state names what is missing."""
 
 import math
 
@@ -13,7 +13,7 @@ from tests.support.run_factories import log_points, make_experiment
 
 @pytest.fixture
 def nets(fresh_store):
-    """Three runs that logged a loss step by step and an accuracy once: (experiment id, run ids)."""
+    """Three runs with a loss per step and a single accuracy: (experiment id, run ids)."""
     experiment = make_experiment(fresh_store, "nets")
     ids = []
     for run in range(3):

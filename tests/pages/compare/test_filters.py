@@ -1,4 +1,4 @@
-"""Finding on the Compare page: experiments together, facets, days, states, families, values, columns, and how fresh a reading is."""
+"""Finding runs on the Compare page: several experiments, facets, dates, states, families, values, columns, and data age."""
 
 import html
 import json
@@ -18,7 +18,7 @@ from tests.support.run_factories import NOON, log_run, make_experiment
 
 @pytest.fixture
 def nets(fresh_store):
-    """Three runs whose metrics went up and down: last 0.5, best 0.9, 0.8, 0.7; a loss that was lower once."""
+    """Three runs with fluctuating metrics: last 0.5, best 0.9, 0.8, 0.7; a loss that was lower at an earlier step."""
     experiment = make_experiment(fresh_store, "nets")
     ids = []
     for n in range(3):
@@ -43,7 +43,7 @@ def facet_widget(page, kind: str, facet, part: str):
 
 
 def refine_label(page) -> str:
-    """The label of the popover with the conditions."""
+    """Return the label of the Refine popover."""
     return next(
         popover.proto.popover.label for popover in page.get("popover") if popover.proto.popover.label.startswith("Refine")
     )
@@ -91,7 +91,7 @@ def test_one_of_several_experiments_is_chosen_alone_again(app, fresh_store, wine
     assert experiments_multiselect(page).value == [search[0]]
 
 
-# State, days
+# State, dates
 
 
 def test_deleted_runs_are_shown_alone_or_with_the_others(app, fresh_store, wine):
@@ -281,12 +281,12 @@ def test_the_value_of_a_metric_is_chosen_for_table_chart_and_deed(app, fresh_sto
     assert html.unescape(page.button(key="compare.register").help).replace("\u00a0", " ") == best
 
 
-# Where not all were read
+# If not all runs were read
 
 
 @pytest.fixture
 def small_run_limit(monkeypatch):
-    """Only the two newest runs are read at first."""
+    """Limit the first read to the two newest runs."""
     monkeypatch.setattr(queries, "DEFAULT_RUN_LIMITS", {"sqlite": 2, "server": 2})
 
 
@@ -389,7 +389,7 @@ def test_each_run_has_a_link_to_its_page(app, fresh_store, wine):
     assert page.title[0].value == "forest&#45;5"
 
 
-# How fresh
+# Data age
 
 
 def test_a_reading_is_fresh_at_once_after_somebody_wrote_and_not_repeated_when_nobody_did(app, fresh_store, wine, monkeypatch):

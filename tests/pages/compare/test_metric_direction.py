@@ -1,4 +1,4 @@
-"""The arrow beside the colour: a person says which way a metric is better, and the whole page follows."""
+"""The arrow next to the colour sets a metric's direction for the entire page."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from tests.support.run_factories import log_run, make_experiment
 
 @pytest.fixture
 def search_by_value(fresh_store):
-    """A study whose trials measured 0.9, 0.2 and 0.5 under a name that says nothing: (experiment, ids of the trials)."""
+    """A study with trials at 0.9, 0.2 and 0.5 in a metric of unknown direction: (experiment, trial ids)."""
     experiment = make_experiment(fresh_store, "search")
     study = log_run(fresh_store, experiment, "study", model=False)
     return experiment, [
@@ -50,7 +50,7 @@ def test_a_click_sets_the_direction_for_the_team_and_the_page_follows(app, fresh
     experiment, _ = search_by_value
     page = choose_direction(app("compare", fresh_store, experiment=experiment), "less")
     assert direction_tag(fresh_store, experiment) == {"q": "less"}
-    assert "The best q ↓ is 0.2000, of trial 1" in chart_alt(page)
+    assert "The best q ↓ is 0.2000, reached by trial 1" in chart_alt(page)
     for direction, best_trial in (("less", "trial 1"), ("more", "trial 0")):
         page = choose_direction(app("compare", fresh_store, experiment=experiment, children="best"), direction)
         assert run_names(page) == [best_trial]
@@ -67,7 +67,7 @@ def test_a_reader_sets_it_for_the_session_and_is_told_so(app, signed_server, mon
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password("rae"))
     page = choose_direction(app("compare", signed_server.backend, experiment=experiment), "less")
     assert direction_tag(store, experiment) is None
-    assert "The best q ↓ is 0.2000, of trial 1" in chart_alt(page)
+    assert "The best q ↓ is 0.2000, reached by trial 1" in chart_alt(page)
     assert "q is set for this browser session only" in " ".join(str(warning.value) for warning in page.warning)
     del ana, rae
 

@@ -1,4 +1,4 @@
-"""The Compare page: the address carries the view, ids decide, and every empty state names the next step."""
+"""The Compare page: the view is in the URL, runs are identified by id, and every empty state names the next step."""
 
 import json
 
@@ -235,7 +235,7 @@ def test_a_click_in_the_table_is_kept_by_id(before, drawn, rows, after):
 
 
 def tick_first_row(driver) -> None:
-    """Click the tick box of the first row, below a head of 32 pixels."""
+    """Click the checkbox of the first row, below a header of 32 pixels."""
     table = driver.page.get_by_test_id("stDataFrame").first
     table.scroll_into_view_if_needed()
     box = table.bounding_box()

@@ -1,4 +1,4 @@
-"""Parallel and Scatter on the Compare page: axes, ranges and marks come from the address, and a selection gives its runs by id."""
+"""Parallel and Scatter on the Compare page: axes, ranges and overlays come from the URL, and a selection returns run ids."""
 
 import html
 import json
@@ -31,14 +31,14 @@ def forests(fresh_store):
 
 
 def axis_titles(page) -> list[str]:
-    """The titles of the axes of a parallel plot, from left to right."""
+    """Return the axis titles of a parallel plot, from left to right."""
     layers = chart_spec(page)["layer"]
     label_expression = next(layer["encoding"]["x"]["axis"]["labelExpr"] for layer in layers if layer["encoding"]["x"].get("axis"))
     return list(json.JSONDecoder().raw_decode(label_expression)[0].values())
 
 
 def selected_run_names(page) -> list[str]:
-    """The runs in the table under the plot."""
+    """Return the runs in the table below the plot."""
     return page.dataframe[0].value["run"].tolist()
 
 
@@ -170,7 +170,7 @@ def test_a_box_of_the_address_lists_its_runs(app, fresh_store, forests):
 
 def test_the_alt_text_tells_the_finding(app, fresh_store, forests):
     alt = app("compare", fresh_store, experiment=forests[0]).get("vega_lite_chart")[0].proto.alt
-    assert alt.endswith("The best accuracy ↑ is 0.8000, of forest-100.")
+    assert alt.endswith("The best accuracy ↑ is 0.8000, reached by forest-100.")
 
 
 def test_hostile_names_stay_text_in_the_foot_and_the_link(app, fresh_store):
@@ -211,7 +211,7 @@ def test_two_long_names_with_the_same_beginning_stay_two_wherever_they_are_read(
 
 
 def _draw_brushes_page() -> None:
-    """A brush on an axis, a second one, and the first one let go, as the browser tells it."""
+    """Return the browser events of a brush on one axis, a second brush, and the first one cleared."""
     import streamlit as st
 
     from lib.runs.plots.axes import build_axis
@@ -260,7 +260,7 @@ def drag(driver, start: tuple[float, float], end: tuple[float, float]) -> None:
 
 
 def mark_settled_plot(driver) -> None:
-    """Mark the plot as it stands, once the browser has stopped embedding it anew: on a busy machine that comes after the page is settled."""
+    """Mark the current plot once the browser has stopped re-embedding it; on a busy machine that is after the page has settled."""
     for _ in range(20):
         driver.page.evaluate("document.querySelector('svg.marks').dataset.mine = '1'")
         driver.page.wait_for_timeout(800)

@@ -1,4 +1,4 @@
-"""Keeping on the Compare page: views for the team, files, code, and experiments looked after."""
+"""Saved views, downloads, code and experiment actions on the Compare page."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ MENU = "compare.views.menu"
 
 
 def open_menu(page: AppTest) -> AppTest:
-    """The page with the menu of views open."""
+    """Open the page with the Views menu open."""
     page.session_state[MENU] = True
     return page.run()
 
@@ -145,7 +145,7 @@ def test_the_downloads_stand_in_one_menu_also_where_the_filter_leaves_nothing(ap
 
 
 def open_experiment_dialog(page: AppTest, action: str) -> AppTest:
-    """The dialog of experiments at one of its deeds."""
+    """Open the experiment dialog at one of its actions."""
     open_popover(page, "more").button(key="compare.experiments").click().run()
     return page.segmented_control(key="compare.experiments.deed").set_value(action).run()
 

@@ -1,4 +1,4 @@
-"""Runs of several experiments on the Compare page: equal names stay two runs, and the experiment can colour, group and be read."""
+"""Runs of several experiments on the Compare page: equal names stay distinct, and the experiment can colour and group runs."""
 
 import json
 
@@ -30,7 +30,7 @@ def twins(fresh_store):
 
 
 def tooltips(spec: dict) -> list[list[str]]:
-    """The titles of every tooltip that tells of a run."""
+    """Return the field titles of every tooltip about a run."""
     tooltips_by_layer = [layer["encoding"].get("tooltip", []) for layer in spec["layer"]]
     return [[entry["title"] for entry in entries] for entries in tooltips_by_layer if entries and entries[0]["title"] == "Run"]
 
@@ -41,7 +41,7 @@ def test_a_tooltip_names_the_experiment_where_there_are_several_and_only_there(a
     of_both = tooltips(chart_spec(app("compare", fresh_store, experiment=[wine, beer], plot=plot, by=["params.trees"])))
     assert of_both
     assert all(titles[:2] == ["Run", "Experiment"] for titles in of_both)
-    if plot == "Groups":  # these runs are repeated in no experiment alone
+    if plot == "Groups":  # no single experiment repeats these runs
         return
     of_one = tooltips(chart_spec(app("compare", fresh_store, experiment=[wine], plot=plot)))
     assert of_one

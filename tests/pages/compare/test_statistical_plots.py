@@ -1,4 +1,4 @@
-"""Box, contour, groups and importance on the Compare page: each draws, says what it leaves out, or says what it needs."""
+"""Box, Contour, Groups and Importance on the Compare page: each draws, reports what it omits, or states what it needs."""
 
 import json
 import re
@@ -14,7 +14,7 @@ PLOTS = ("Box", "Contour", "Groups", "Importance")
 
 
 def make_repeats(store, name="repeats", depths=(2, 4, 8), seeds=range(3)):
-    """An experiment with some depths, each run with some seeds: (experiment id, run ids)."""
+    """An experiment with several depths and seeds: (experiment id, run ids)."""
     experiment = make_experiment(store, name)
     ids = [
         log_run(
@@ -154,7 +154,7 @@ def test_importance_of_noise_cannot_be_told(app, fresh_store):
     for n in range(24):
         log_run(fresh_store, experiment, f"r{n}", params={"p": n % 5}, metrics={"m": n * 7919 % 31}, minute=n, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Importance")
-    assert "Cannot tell] what m depends on: these parameters explain next to nothing" in plain_text(page)
+    assert "Cannot tell] what m depends on: these parameters explain almost none" in plain_text(page)
     assert not page.get("vega_lite_chart")
 
 
@@ -278,4 +278,4 @@ def test_groups_open_on_a_setting_that_repeats_runs_where_all_together_repeat_no
     page = app("compare", fresh_store, experiment=experiment, plot="Groups")
     assert "Cannot tell: no repeated runs" not in plain_text(page)
     assert "has the best mean among repeated runs" in plain_text(page)
-    assert "runs count as repeats though these differ: rate" in plain_text(page)
+    assert "runs count as repeats although these differ: rate" in plain_text(page)

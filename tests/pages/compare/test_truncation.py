@@ -1,4 +1,4 @@
-"""Compare says what it does not draw, and says nothing that is not so: samples, best ones, empty views, conditions that leave nothing."""
+"""Compare reports what it does not draw and makes no false claims: samples, best runs, empty views, conditions without a match."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from tests.support.run_factories import log_run, make_experiment
 
 
 def make_runs(store, number: int) -> str:
-    """An experiment of runs whose accuracy grows with their number."""
+    """An experiment with runs of increasing accuracy."""
     experiment = make_experiment(store, "many")
     for n in range(number):
         log_run(store, experiment, f"run-{n}", params={"n": n}, metrics={"accuracy": n / number}, model=False)
@@ -25,7 +25,7 @@ def test_more_lines_than_fit_are_a_sample_over_all_runs_with_the_picked_and_the_
     assert "Showing a sample of 300 of 360\u00a0runs; picked runs are always included." in page_text(page)
     assert chart_alt(page).startswith("Parallel coordinates of 300 of 360 runs over")
     drawn_names = {row["run"] for rows in chart_spec(page).get("datasets", {}).values() for row in rows if "run" in row}
-    if drawn_names:  # some versions of Streamlit send the data apart
+    if drawn_names:  # some versions of Streamlit send the data separately
         numbers = sorted(int(name.partition("-")[2]) for name in drawn_names)
         assert {0, 359} <= set(numbers)
         assert 0.4 < sum(number < 180 for number in numbers) / 300 < 0.6

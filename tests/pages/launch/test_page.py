@@ -1,4 +1,4 @@
-"""The Launch page: the form of every demo, a real job from click to metrics, the queue, the stop, and what goes wrong."""
+"""The Launch page: the form of every demo, a real job from click to metrics, queueing, stopping, and failures."""
 
 import os
 from collections.abc import Callable
@@ -22,7 +22,7 @@ SLEEPS = "import time; print('fit 3/9', flush=True); time.sleep(60)"
 
 @pytest.fixture
 def settings(app: OpenPage, tmp_path: Path) -> JobSettings:
-    """The workshop of the page under test. Jobs that still live at the end are stopped."""
+    """The job settings of the page under test. Jobs still live at the end are stopped."""
     job_settings = read_job_settings(os.environ, tmp_path)
     assert job_settings.jobs_folder.is_relative_to(tmp_path)
     yield job_settings
@@ -52,7 +52,7 @@ def wait_for_progress(settings: JobSettings, job: Job) -> None:
 
 
 def page_text(page: AppTest) -> str:
-    """All text of the page that a person reads, without the marks of the escaping."""
+    """Return all visible text of the page without escape characters."""
     parts = [*page.title, *page.subheader, *page.markdown, *page.caption, *page.error, *page.code]
     return "\n".join(str(part.value) for part in parts).replace("&#46;", ".").replace("&#45;", "-").replace("\u2060", "")
 

@@ -1,4 +1,4 @@
-"""Overview: three steps in an empty store, what ran in a store with runs, and never a made-up number."""
+"""Overview: three steps in an empty store, recent runs otherwise, and never an invented number."""
 
 import pytest
 from mlflow import MlflowClient

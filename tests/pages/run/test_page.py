@@ -1,4 +1,4 @@
-"""The Run page under AppTest: whole runs, odd runs, deleted runs, unknown runs, and every deed."""
+"""The Run page under AppTest: complete, odd, deleted and unknown runs, and every action."""
 
 import json
 import math
@@ -238,7 +238,7 @@ def test_long_names_values_and_notes_are_cut_on_the_page_and_can_be_changed(app,
     assert read_run(fresh_store, run_id).name == "short"
 
 
-# Deeds
+# Actions
 
 
 def test_renaming_shows_before_and_after_and_the_call(app, fresh_store, run_id):
@@ -394,7 +394,7 @@ def test_nothing_on_the_page_writes_before_it_is_confirmed(app, fresh_store, run
         assert not page.exception
 
 
-# Links that lead here
+# Links to this page
 
 
 def links(page):

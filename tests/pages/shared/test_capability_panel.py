@@ -1,4 +1,4 @@
-"""What a backend can do, as people see it: the panel, and deeds greyed out with the reason."""
+"""Backend capabilities in the UI: the panel, and actions disabled with a reason."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -20,7 +20,7 @@ def show_panel(capabilities):
 
 
 def panel_rows(page):
-    """The rows of the panel's table: what, found, why."""
+    """Return the rows of the panel's table: capability, result, reason."""
     return {row[0].split("] ", 1)[-1]: (row[1], row[2]) for row in page.table[0].value.itertuples(index=False)}
 
 

@@ -1,4 +1,4 @@
-"""What people see when the record itself is unsound: a changed index, a deleted book, one that is gone for good, a deleted model."""
+"""Pages with a damaged record: a changed index, a deleted book, a permanently deleted book, a deleted model."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ def register_two_models(backend):
 
 
 def purge_run(backend, run_id):
-    """What MLflow's gc does with a deleted run."""
+    """Remove a deleted run permanently, like MLflow's gc."""
     for table in ("params", "tags", "latest_metrics", "metrics", "runs"):
         execute(backend, f"delete from {table} where run_uuid = ?", run_id)
 

@@ -1,4 +1,4 @@
-"""What was done outside, and decisions that are not finished, as people meet them on Models, Audit and Overview."""
+"""Changes outside Podium and unfinished decisions on the Models, Audit and Overview pages."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,7 @@ def promote_first(backend, name="wine"):
 
 
 def leave_decision_open(backend, seconds=0, version="2"):
-    """Ana decides and her machine dies before the registry is touched, so many seconds ago."""
+    """Record a decision by Ana, `seconds` ago, whose machine crashed before the registry changed."""
     ana_writer = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
     status = sync_model_status(make_writer(backend), "wine")
     return append(ana_writer, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", REASON)))
@@ -94,7 +94,7 @@ def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_st
 
 
 def close_decision(page, intent_id, choice, name="bo"):
-    """Finish an open decision in its dialog, or give it up."""
+    """Finish or give up an open decision in its dialog."""
     page.button(key=f"unfinished.{choice}.{intent_id}").click().run()
     page.text_area(key="unfinished.reason").set_value("Ana's machine went down; she meant it.")
     if [field for field in page.text_input if field.key == "session.name"]:

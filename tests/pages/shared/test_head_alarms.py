@@ -1,4 +1,4 @@
-"""A record that is not the one seen before, as people meet it: a box on every page, with the way to where it is settled."""
+"""A record that differs from the one seen before: a box on every page, with a link to resolve it."""
 
 import sqlite3
 from contextlib import closing
@@ -21,7 +21,7 @@ PAGES = ("overview", "launch", "compare", "models", "audit", "doctor", "settings
 
 @pytest.fixture
 def recorded(app, fresh_store, monkeypatch):
-    """A store with one record, which this Podium has seen."""
+    """A store with one record that this Podium has seen."""
     monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
     clear_book_cache()
     make_registered_model(fresh_store)

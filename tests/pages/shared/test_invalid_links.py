@@ -1,4 +1,4 @@
-"""Bad input on the Audit and Models pages: each thing typed or linked wrongly gets a clear answer, and nothing is lost."""
+"""Invalid input and links on the Audit and Models pages: a clear message each time, and nothing is lost."""
 
 from datetime import date, time, timedelta
 

@@ -1,4 +1,4 @@
-"""A server that gives no answer, seen in the browser: each page ends, says so in its box, and shows no half of anything."""
+"""A server that stops responding, seen in the browser: each page finishes, shows the error, and shows no partial data."""
 
 import pytest
 import streamlit as st
@@ -26,7 +26,7 @@ PROBED_BY_DOCTOR = "GET mlflow-artifacts/artifacts"
 
 @pytest.fixture
 def proxy_of(mlflow_server, monkeypatch):
-    """A server that can be made to fail, and the proxy that makes it: (backend, proxy)."""
+    """A server behind a proxy that can make it fail: (backend, proxy)."""
     monkeypatch.setenv("PODIUM_CALL_SECONDS", "1")
     monkeypatch.setattr(lineage, "_UNANSWERED_AT", {})
     with serve_faulty_proxy(mlflow_server) as (backend, proxy):
@@ -48,7 +48,7 @@ def model(mlflow_server):
 
 @pytest.fixture
 def clear_pages(monkeypatch):
-    """A function that lets the next run of a page read everything anew."""
+    """Return a function that clears the caches, so that the next page run reads everything again."""
 
     def clear():
         st.cache_data.clear()
@@ -59,8 +59,8 @@ def clear_pages(monkeypatch):
 
 
 def silence_in(page):
-    text = page_text(page).replace("&#45;", "-").replace("&#46;", ".")  # a dialog is in none of the page's blocks
-    text += browser_content(page)  # and what the Doctor could not check is one line of a table on the Overview
+    text = page_text(page).replace("&#45;", "-").replace("&#46;", ".")  # a dialog is not part of any of the page's blocks
+    text += browser_content(page)  # and checks that Doctor could not run are one table row on Overview
     return any(words in text for words in SILENCE)
 
 
@@ -132,4 +132,4 @@ def test_a_page_ends_whatever_fails_and_says_so(app, mlflow_server, proxy_of, mo
         proxy.fail(kind, endpoint)
         page = app(name, backend, **query)
         assert silence_in(page) or endpoint in OPTIONAL or (name, endpoint) == ("doctor", PROBED_BY_DOCTOR), endpoint
-        assert proxy.requests.count(endpoint) < 12, endpoint  # each part of a page asks once, and once more
+        assert proxy.requests.count(endpoint) < 12, endpoint  # each part of a page queries once, and retries once

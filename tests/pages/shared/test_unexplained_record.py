@@ -1,4 +1,4 @@
-"""What pages and Doctor say where the record was hidden or replaced: never that there is none."""
+"""Pages and Doctor with a hidden or replaced record: they never claim that there is none."""
 
 import pytest
 
@@ -15,7 +15,7 @@ NEVER = ("no record yet", "No entry yet", "Chain intact")
 
 @pytest.fixture
 def hidden(fresh_store):
-    """A store whose record stands in renamed experiments, with nothing on the model that leads to it."""
+    """A store with its record in renamed experiments and no link from the model to it."""
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     rename_both(client(fresh_store))

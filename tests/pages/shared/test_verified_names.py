@@ -1,4 +1,4 @@
-"""A tick stands beside a name only where a key that this Podium trusts says so; a planted decision claims to be somebody's."""
+"""Only names signed by a trusted key get a tick; a forged decision under another name does not."""
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +18,7 @@ TICK, CLAIM = ":material/verified:", "claims to be ana"
 
 @pytest.fixture
 def store(fresh_store, tmp_path, clean_session):
-    """v1 was put into Production by ana, for whom the server vouches, on this very Podium; then mal planted a decision of hers."""
+    """v1 was put in Production by ana, verified by the server; then mal forged a decision in her name."""
     make_registered_model(fresh_store)
     writer = make_verified_writer(fresh_store, tmp_path / "podium")
     move_version(writer, MoveRequest("wine", "1", "Production", REASON))
@@ -67,7 +67,7 @@ def test_the_answer_and_the_board_of_audit_say_who_is_meant_to_have_decided(app,
 
 
 def test_a_planted_decision_that_waits_to_be_finished_claims_to_be_hers(app, store):
-    """The place where it matters most: whoever presses Finish lends it their credentials."""
+    """The most important case: a person who presses Finish acts with their own credentials."""
     plant_decision(store, verdict="approve")
     for page in (app("models", store, model="wine"), app("audit", store)):
         (info,) = [info.value for info in page.info if "decided by" in info.value]

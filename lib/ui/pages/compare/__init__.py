@@ -1,1 +1,1 @@
-"""The Compare page in parts: what the address says, what is read for it, the toolbar, one module per plot, the table, the differences."""
+"""Parts of the Compare page: view state, queries, toolbar, one module per plot, table, and side-by-side comparison."""

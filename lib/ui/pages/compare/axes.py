@@ -107,8 +107,8 @@ def show_range_sliders(axes: Sequence[Axis]) -> None:
 def _range_slider(axis: Axis, title: str, stop_labels: Sequence[str], ends: tuple[str, str], axes: Sequence[Axis]) -> None:
     """Draw a slider over the values of an axis.
 
-    The ends are passed as the default, because Streamlit forgets that a slider is a range if only session_state says so and the popover
-    was closed. The key depends on the stops, because a slider stores its ends by position.
+    The ends are passed as the default, because Streamlit forgets that a slider is a range that only session_state defines as one once
+    the popover was closed. The key depends on the stops, because a slider stores its ends by position.
     """
     key = f"compare.range.{digest(axis.name, stop_labels)}"
     st.select_slider(escape(title), stop_labels, ends, key=key, on_change=_on_slider_change, args=(key, axis, axes), width=320)

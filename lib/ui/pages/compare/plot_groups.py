@@ -97,7 +97,7 @@ def _show_no_repeat(runs: RunTable, rows: Sequence[RankedGroup], group_by: Seque
 def group_columns(view: ViewState, runs: RunTable, metric: str) -> list[str]:
     """Return the grouping columns: those from the URL, otherwise the differing parameters except seeds.
 
-    If these give no repeated runs, the one parameter that does and explains most of the metric. Runs of different experiments are not
+    If these yield no repeated runs, the one parameter that does and explains most of the metric. Runs of different experiments are not
     repeats of each other unless the reader says so.
     """
     names = groupable_columns(runs)
