@@ -168,10 +168,10 @@ def test_the_first_step_trains_three_forests_and_leads_to_compare(window, podium
         expect(driver.page).to_have_url(re.compile(r"/launch\?.*job="))
         for _ in range(60):
             driver.visit("Overview")
-            if driver.page.get_by_role("button", name="Compare the runs").count():
+            if driver.page.get_by_role("button", name="Compare runs").count():
                 break
             driver.page.wait_for_timeout(1000)
-        driver.click("Compare the runs")
+        driver.click("Compare runs")
         expect(driver.page.get_by_role("heading", level=1)).to_have_text("Compare")
     finally:
         process.stop()

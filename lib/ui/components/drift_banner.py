@@ -1,6 +1,6 @@
 """Banners for changes outside Podium, one box for all models. The Models page shows a model's drift in full with options to resolve it.
 
-If a store holds a record that is in no index, an error replaces "no entries yet", because earlier entries may exist.
+If a store holds a record that is in no index, an error replaces "no entry yet", because earlier entries may exist.
 """
 
 from collections.abc import Sequence

@@ -213,12 +213,12 @@ def test_a_column_with_a_hostile_name_is_a_facet_like_any_other(app, fresh_store
 
 def test_a_facet_on_a_column_that_is_not_there_is_named_and_can_be_taken_away(app, fresh_store, wine):
     page = app("compare", fresh_store, experiment=wine[0], facet=["metrics.gone:0..1", "params.seed=42"])
-    assert "No run here has a metric called gone" in page_text(page)
-    assert "The filter" not in page_text(page)
+    assert "A condition uses metric gone, which no run here logged" in page_text(page)
+    assert "No run matches the conditions under Refine." in page_text(page)
     page.button(key="compare.clear").click().run()
     assert len(run_names(page)) == 3
     page = app("compare", fresh_store, experiment=wine[0], facet="params.gone=~")
-    assert "No run here has a parameter called gone" in page_text(page)
+    assert "A condition uses parameter gone, which no run here logged" in page_text(page)
     assert len(run_names(page)) == 3
 
 
@@ -262,7 +262,7 @@ def test_the_best_child_stands_for_its_parent(app, fresh_store, search):
 
 
 @pytest.mark.parametrize(("stat", "wanted"), [("best", [0.9, 0.8, 0.7]), ("min", [0.1] * 3), ("max", [0.9, 0.8, 0.7])])
-def test_the_value_of_a_metric_is_chosen_for_table_chart_and_deed(app, fresh_store, nets, stat, wanted):
+def test_the_value_of_a_metric_is_chosen_for_table_chart_and_action(app, fresh_store, nets, stat, wanted):
     page = app("compare", fresh_store, experiment=nets[0])
     assert column_values(page, "metrics.accuracy") == [0.52, 0.51, 0.5]
     page.selectbox(key="compare.stat").set_value(stat).run()

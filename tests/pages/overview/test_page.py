@@ -43,7 +43,7 @@ def test_the_backends_card_is_checked_not_claimed(app, fresh_store):
 def test_after_the_first_runs_the_second_step_has_the_button(app, three_runs):
     page = app("overview", three_runs)
     assert "overview.next" in [button.key for button in page.button]
-    assert page.button(key="overview.next").label == "Compare the runs"
+    assert page.button(key="overview.next").label == "Compare runs"
 
 
 def test_recent_runs_come_newest_first_with_what_they_scored(app, three_runs):

@@ -276,18 +276,18 @@ def test_the_note_is_written_changed_and_taken_away(app, fresh_store, run_id):
 
 def test_tags_are_added_changed_and_removed(app, fresh_store, run_id):
     page = app("run", fresh_store, run=run_id)
-    button(page, "Change the tags").click().run()
+    button(page, "Edit tags").click().run()
     page.text_input(key="run.tag.key").set_value("purpose").run()
     page.text_area(key="run.tag.value.A new tag").set_value("teach").run()
     page.button(key="run.confirm").click().run()
-    button(page, "Change the tags").click().run()
+    button(page, "Edit tags").click().run()
     page.selectbox(key="run.tag.which").set_value("Author").run()
     page.text_area(key="run.tag.value.Author").set_value("bo").run()
     page.button(key="run.confirm").click().run()
     assert not page.exception
     tags = read_run(fresh_store, run_id).tags
     assert (tags["purpose"], tags["Author"]) == ("teach", "bo")
-    button(page, "Change the tags").click().run()
+    button(page, "Edit tags").click().run()
     page.selectbox(key="run.tag.which").set_value("purpose").run()
     page.toggle(key="run.tag.remove.purpose").set_value(True).run()
     page.button(key="run.confirm").click().run()
@@ -335,11 +335,11 @@ def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_
     assert read_run(fresh_store, run_id).lifecycle == "deleted"
 
 
-def test_a_book_of_the_record_offers_no_deed(app, fresh_store):
+def test_a_book_of_the_ledger_offers_no_actions(app, fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "forest")
     page = app("run", fresh_store, run=book_id_of(fresh_store, "forest"))
-    assert "part of the record" in page_text(page)
-    assert not {"Rename", "Delete", "Change the tags", "Add tag", "Add note"} & set(button_labels(page))
+    assert "part of the ledger" in page_text(page)
+    assert not {"Rename", "Delete", "Edit tags", "Add tag", "Add note"} & set(button_labels(page))
 
 
 def test_a_dialog_of_one_run_does_not_open_on_another(app, fresh_store, experiment, run_id):
@@ -388,7 +388,7 @@ def test_nothing_on_the_page_writes_before_it_is_confirmed(app, fresh_store, run
 
     monkeypatch.setattr(run_changes, "_write", never)
     page = app("run", fresh_store, run=run_id)
-    for label in ("Rename", "Edit note", "Change the tags", "Delete"):
+    for label in ("Rename", "Edit note", "Edit tags", "Delete"):
         button(page, label).click().run()
         page.button(key="run.cancel").click().run()
         assert not page.exception

@@ -45,7 +45,7 @@ def test_the_panel_gives_the_reason_and_the_way_round_and_asks_again(clean_sessi
         assert len(limited_server.asked) > request_count
 
 
-def test_on_a_hosted_server_a_reader_finds_deeds_greyed_out_with_the_reason(app, mlflow_server):
+def test_on_a_hosted_server_actions_are_disabled_for_a_reader_with_the_reason(app, mlflow_server):
     register(make_writer(mlflow_server), make_trained_run(mlflow_server), "wine-hosted")
     client(mlflow_server).set_registered_model_alias("wine-hosted", "staging", "1")
     with narrowed(mlflow_server, "writing") as (backend, _):

@@ -132,7 +132,7 @@ def test_a_deleted_model_is_told_with_what_stays_and_its_record_is_a_click_away(
     page = app("audit", fresh_store)
     assert "A model was deleted" in page_text(page)
     assert "**wine**: seen on" in page_text(page)
-    assert "goes on in the same book" in page_text(page)
+    assert "continues the same book" in page_text(page)
     assert "This model was deleted from the registry" not in page_text(page)
     page = app("audit", fresh_store, **{"audit.of": "wine"})
     assert "This model was deleted from the registry" in page_text(page)

@@ -93,9 +93,9 @@ def show_latest_entries(backend: Backend) -> None:
             return
         if show_unexplained_record():
             return
-        show_empty_state("history", "No entries yet", "Registering or moving a version creates the first entry.")
+        show_empty_state("history", "No entry yet", "Registering or moving a version creates the first entry.")
         with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button("Register version", icon=":material/add_box:", key="overview.register"):
+            if st.button("Register a version", icon=":material/add_box:", key="overview.register"):
                 switch_page("models")
 
 

@@ -46,9 +46,9 @@ class _RunDialogState:
         name = escape(self.run.name[:60] or self.run.run_id)
         match self.kind:
             case "note":
-                return f"Change the note of {name}?"
+                return f"Edit the note of {name}?"
             case "tag":
-                return f"Change the tags of {name}?"
+                return f"Edit the tags of {name}?"
             case _:
                 return f"{self.kind.capitalize()} {name}?"
 
