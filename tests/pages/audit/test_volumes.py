@@ -72,7 +72,7 @@ def answer_text(page) -> str:
 def test_the_answer_of_a_time_in_the_first_volume_and_of_today_are_both_known(app, store, book):
     page = app("audit", store, **{"audit.of": "wine"})
     assert "v2" in answer_text(page)
-    assert "put there by **ana**" in page_text(page)
+    assert "moved there by **ana**" in page_text(page)
     first_applied_at = next(e.body.effective_at for e in book.entries if e.body.type == "APPLIED")
     page = app("audit", store, **{"audit.of": "wine", "audit.on": first_applied_at[:10]})
     assert not page.exception
@@ -98,7 +98,7 @@ def test_a_volume_that_was_deleted_is_said_with_what_to_do_and_what_is_left_is_c
     page = app("audit", store)
     assert not page.exception
     assert f"The book was deleted. Restore run {book.volumes[1].run_id}" in plain_text(page)
-    assert "No entry yet" not in plain_text(page)
+    assert "No entries yet" not in plain_text(page)
     page.button(key="audit.verify").click().run()
     assert not page.success
     assert any("book deleted" in table.value.to_string() for table in page.table)

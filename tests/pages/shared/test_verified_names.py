@@ -48,7 +48,7 @@ def test_audit_shows_the_claim_in_the_table_the_entry_and_nowhere_a_tick_for_it(
     who = page.dataframe[0].value["who"]
     assert (who.iloc[0], set(who.iloc[1:]) - {"Podium", "unknown"}) == (CLAIM, {"ana"})
     assert f"{CLAIM} :gray-badge[not signed by a trusted key]" in cells(page)
-    assert "signed by a key that is not trusted here" in page_text(page)
+    assert "signed by an untrusted key" in page_text(page)
     older_page = app("audit", store, entry=read_book_state(store, "wine").book.entries[-2].id)
     assert "ana :gray-badge[verified]" in cells(older_page)
     assert "signed by this Podium" in page_text(older_page)
@@ -56,12 +56,12 @@ def test_audit_shows_the_claim_in_the_table_the_entry_and_nowhere_a_tick_for_it(
 
 def test_the_answer_and_the_board_of_audit_say_who_is_meant_to_have_decided(app, store, tmp_path):
     page = app("audit", store, **{"audit.view": "Now"})
-    assert "put there by **ana**" in page_text(page)
+    assert "moved there by **ana**" in page_text(page)
     assert list(page.dataframe[0].value["by"]) == ["ana"]
     for file in (tmp_path / "podium" / "keys").iterdir():
         file.unlink()
     page = app("audit", store, **{"audit.view": "Now"})
-    assert f"put there by **{CLAIM}**" in page_text(page)
+    assert f"moved there by **{CLAIM}**" in page_text(page)
     assert list(page.dataframe[0].value["by"]) == [CLAIM]
     assert TICK not in " ".join(cells(app("models", store, model="wine")))
 
