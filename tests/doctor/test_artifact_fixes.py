@@ -92,12 +92,12 @@ def test_a_fresh_experiment_takes_files_and_the_old_runs_stay(mismatched_store, 
     offer = offer_of(mismatched_store.database, "fresh_experiment")
     single_offer = type(offer)(offer.fix_id, (("experiment", mismatched_store.experiment),))
     preview = preview_fix(context, single_offer)
-    assert preview.title == "Make wine-remote-2?"
+    assert preview.title == "Create wine-remote-2?"
     assert {e.name for e in MlflowClient(mismatched_store.database.uri).search_experiments()} == {"Default", "wine-remote"}
     result = apply_fix(context, single_offer, no_progress)
     client = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri)
     new_experiment = client.get_experiment_by_name("wine-remote-2")
-    assert ("Trial file", "written, listed, read back, removed") in result.evidence
+    assert ("Test file", "written, listed, read back, deleted") in result.evidence
     assert log_a_file(mismatched_store.database, new_experiment.experiment_id) == b"after the cure"
     assert client.get_run(mismatched_store.run).data.metrics["accuracy"] == 0.9444
     with pytest.raises(BadInput, match="already"):
@@ -114,7 +114,7 @@ def test_a_server_on_the_same_database_makes_old_and_new_files_work(mismatched_s
     offer = offer_of(mismatched_store.database, "local_server")
     preview = preview_fix(context, offer)
     assert str(mismatched_store.folder / "mlartifacts") in " ".join(preview.changes)
-    assert any(line.startswith("2 of 2 folders of old runs and models") for line in preview.changes)
+    assert any(line.startswith("2 of 2 old run and model folders") for line in preview.changes)
     progress = []
     result = apply_fix(context, offer, progress.append)
     assert any("The server starts on port" in line for line in progress)
@@ -170,7 +170,7 @@ def test_a_local_store_takes_files_and_leaves_the_old_one(mismatched_store, cont
 def test_old_files_are_read_from_a_folder_that_stands_in_and_nothing_is_written(mismatched_store, context):
     bytes_before = mismatched_store.database.path.read_bytes()
     offer = offer_of(mismatched_store.database, "mapped_folder")
-    assert "2 of 2 folders" in " ".join(preview_fix(context, offer).changes)
+    assert "2 of 2 run and model folders" in " ".join(preview_fix(context, offer).changes)
     apply_fix(context, offer, no_progress)
     locations = read_locations(mismatched_store.database, mismatched_store.run)
     assert fetch_file(mismatched_store.database, locations[0], "note.txt").data == b"a note"
@@ -182,7 +182,7 @@ def test_old_files_are_read_from_a_folder_that_stands_in_and_nothing_is_written(
 
 
 def test_a_folder_without_the_files_is_refused(mismatched_store, context, tmp_path):
-    with pytest.raises(ActionRefused, match="none has its folder"):
+    with pytest.raises(ActionRefused, match="None of the"):
         preview_fix(context, offer_of(mismatched_store.database, "mapped_folder").with_inputs({"folder": str(tmp_path)}))
     assert artifact_path_map.read_mappings(context.podium_home) == ()
 
@@ -193,12 +193,12 @@ def test_a_folder_without_the_files_is_refused(mismatched_store, context, tmp_pa
         ("C:/Users/ana/mlruns/1", "The files of wine-remote belong to a Windows folder", "problem"),
         (r"C:\Users\ana\mlruns\1", "The files of wine-remote belong to a Windows folder", "problem"),
         ("file:///D:/mlruns/1", "The files of wine-remote belong to a Windows folder", "problem"),
-        ("./mlruns/1", "Where the files of wine-remote go depends on where a script is started", "notice"),
+        ("./mlruns/1", "The file location of wine-remote depends on where a script is started", "notice"),
         ("/Users/ana/project/mlruns/1", "The files of wine-remote belong to a folder that is not on this machine", "problem"),
         ("file://nas/share/1", "The files of wine-remote belong to a folder that is not on this machine", "problem"),
         ("s3://bucket/1", None, None),
-        ("dbfs:/mnt/1", "Podium does not know where the files of wine-remote are", "notice"),
-        ("http://[broken/1", "Podium does not know where the files of wine-remote are", "notice"),
+        ("dbfs:/mnt/1", "Podium cannot check the file location of wine-remote", "notice"),
+        ("http://[broken/1", "Podium cannot check the file location of wine-remote", "notice"),
     ],
 )
 def test_a_place_of_another_machine_is_named_for_what_it_is(mismatched_store, place, title, level):

@@ -44,7 +44,7 @@ def test_an_older_database_is_named_and_not_opened(fresh_store):
     report = run_checks(fresh_store, clock)
     assert fresh_store.path.read_bytes() == bytes_before
     (problem,) = report.findings_with_level("problem")
-    assert "older than the MLflow here" in problem.title
+    assert "older than the installed MLflow" in problem.title
     assert [offer.fix_id for offer in problem.fix_offers] == ["upgrade_database"]
     assert {finding.level for finding in report.findings if finding.check_id not in ("schema", "answers")} == {"skipped"}
 
@@ -84,7 +84,7 @@ def test_a_server_that_gives_one_question_no_answer_is_asked_no_further(fresh_st
     assert asked_checks == ["runs", "models", "ledger"]
     assert [finding.level for finding in report.findings] == ["problem", "fine", "problem", "skipped"]
     assert finding_in(report, "ledger").means == "The server gave no answer to runs/search within 20 s."
-    assert finding_in(report, "drift").means == "It was not asked, because of: ledger."
+    assert finding_in(report, "drift").means == "Skipped because of: ledger."
 
 
 def test_a_locked_database_cannot_be_written_and_is_said_so(fresh_store):
@@ -117,7 +117,7 @@ def test_files_that_go_past_the_server_are_named_with_the_way_out(mlflow_server,
     name = f"past-{tmp_path.name}"
     client.create_experiment(name, artifact_location=str(tmp_path / "elsewhere"))
     finding = finding_of(mlflow_server, "locations")
-    assert "to the disk of whoever logs them" in finding.title
+    assert "bypass the server" in finding.title
     assert name in [row[0] for row in finding.evidence]
     assert finding.level == "notice", "on this machine it works, and says so more quietly"
     assert finding.fix_offers[0].fix_id == "fresh_experiment"
@@ -178,11 +178,11 @@ def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
 def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
     MlflowClient(fresh_store.uri).create_experiment("a|b`c<i>", artifact_location="mlflow-artifacts:/9")
     report = run_checks(fresh_store, clock)
-    fix_results = (FixResult("It is well", (("Trial file", "written"),)),)
+    fix_results = (FixResult("It is well", (("Test file", "written"),)),)
     assert any(line.startswith("BROKEN    Files cannot be saved in a|b`c<i>") for line in report_lines(report))
     text = report_markdown(report, fix_results)
     assert r"a\|b\`c\<i\>" in text
-    assert "## Cured: It is well" in text
+    assert "## Fixed: It is well" in text
     document = json.loads(json.dumps(report_document(report, fix_results)))
     (problem,) = [finding for finding in document["findings"] if finding["level"] == "problem"]
     assert problem["evidence"][0] == {

@@ -118,7 +118,7 @@ def test_removing_an_experiment_frees_its_name_and_spares_the_others(context):
     model_folder = Path(mlflow_client.get_logged_model(read_run(context.backend, removed_id).model_ids[0]).artifact_location)
     mlflow_client.delete_experiment(experiment_id)
     result = preview_and_apply(context, "remove_experiment", experiment="wine")
-    assert ("Experiment wine", "gone, its name is free") in result.evidence
+    assert ("Experiment wine", "removed, its name is available") in result.evidence
     assert not run_exists(context.backend, removed_id)
     assert not model_folder.exists()
     assert run_exists(context.backend, other_id)
@@ -129,7 +129,7 @@ def test_nothing_goes_without_the_name_typed(context):
     run_id = make_trained_run(context.backend)
     client(context.backend).delete_run(run_id)
     for typed_text in ("", "forest", "yes"):
-        with pytest.raises(ActionRefused, match="not typed"):
+        with pytest.raises(ActionRefused, match="does not match"):
             fix_runner.apply_fix(context, offer_fix("remove_runs", runs=run_id, typed=typed_text), lambda _: None)
     assert run_exists(context.backend, run_id)
 
@@ -166,7 +166,7 @@ def test_a_run_that_names_a_strange_folder_is_not_removed(context, tmp_path):
     with sqlite3.connect(context.backend.path) as db:
         db.execute("update runs set artifact_uri = ? where run_uuid = ?", (str(precious), run_id))
     client(context.backend).delete_run(run_id)
-    with pytest.raises(ActionRefused, match="not surely its own"):
+    with pytest.raises(ActionRefused, match="may not belong to it alone"):
         preview_and_apply(context, "remove_runs", runs=run_id)
     assert (precious / "thesis.txt").exists()
 
@@ -180,7 +180,7 @@ def test_a_folder_that_is_a_link_to_that_of_another_run_is_not_removed(context, 
     shutil.rmtree(folder, ignore_errors=True)
     folder.symlink_to(victim)
     client(context.backend).delete_run(run_id)
-    with pytest.raises(ActionRefused, match="not surely its own"):
+    with pytest.raises(ActionRefused, match="may not belong to it alone"):
         preview_and_apply(context, "remove_runs", runs=run_id)
     assert (victim / "artifacts" / "thesis.txt").exists()
 
@@ -231,7 +231,7 @@ def test_a_server_is_cleared_by_its_administrator(mlflow_server, tmp_path):
     server_context = FixContext(mlflow_server, now, tmp_path)
     run_id = log_run(mlflow_server, make_experiment(mlflow_server, "doctor-gone"), "gone")
     client(mlflow_server).delete_run(run_id)
-    with pytest.raises(ActionRefused, match="database itself"):
+    with pytest.raises(ActionRefused, match="direct access to the database"):
         fix_runner.preview_fix(server_context, offer_fix("remove_runs", runs=run_id))
     assert run_exists(mlflow_server, run_id)
 

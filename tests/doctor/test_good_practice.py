@@ -59,7 +59,7 @@ def test_vague_experiments_are_named(fresh_store):
 def test_everything_in_default_is_told_and_a_few_runs_there_are_not(fresh_store):
     for n in range(3):
         log_run(fresh_store, "0", f"run-{n}")
-    assert finding_of(fresh_store, good_practice.DEFAULT_EXPERIMENT_CHECK).title == "All runs lie in the Default experiment"
+    assert finding_of(fresh_store, good_practice.DEFAULT_EXPERIMENT_CHECK).title == "All runs are in the Default experiment"
     experiment_id = make_experiment(fresh_store, "Wine-Forest")
     for n in range(5):
         log_run(fresh_store, experiment_id, f"run-{n}")
@@ -72,7 +72,7 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
     mlflow_client.set_terminated(run_id)
     finding = finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK)
     assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics", "Data", "Environment", "Source", "Author"}
-    assert finding.summary == "0 of 1 whole"
+    assert finding.summary == "0 of 1 complete"
     mlflow_client.log_param(run_id, "trees", 5)
     mlflow_client.log_metric(run_id, "accuracy", 0.9)
     for key, value in {"author": "ana", "mlflow.source.name": "train.py", "dataset": "wine", "python": "3.11"}.items():
@@ -92,7 +92,7 @@ def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_
     for run_id in (parent_id, child_id, grandchild_id):
         mlflow_client.set_terminated(run_id)
     finding = finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK)
-    assert finding.summary == "2 of 3 whole"
+    assert finding.summary == "2 of 3 complete"
     assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics"}
 
 
@@ -132,7 +132,7 @@ def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(context):
     assert stale_id in fix_runner.preview_fix(later_context, finding.fix_offers[0]).snippets[0].text
     fix_runner.apply_fix(later_context, finding.fix_offers[0], lambda _: None)
     assert (read_run(context.backend, stale_id).status, read_run(context.backend, active_id).status) == ("FAILED", "RUNNING")
-    with pytest.raises(ActionRefused, match="any more"):
+    with pytest.raises(ActionRefused, match="any longer"):
         fix_runner.apply_fix(later_context, finding.fix_offers[1], lambda _: None)
 
 
@@ -256,7 +256,7 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
     other_store.path.rename(fresh_store.path.with_name("second.db"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ana:{PASSWORD}@tracking.example:5000")
     finding = finding_of(fresh_store, other_stores.OTHER_STORES_CHECK)
-    assert [row[1] for row in finding.evidence] == ["names http://tracking.example:5000", "a database of MLflow with 1 runs"]
+    assert [row[1] for row in finding.evidence] == ["set to http://tracking.example:5000", "an MLflow database with 1 runs"]
     assert PASSWORD not in repr(finding)
 
 
@@ -320,6 +320,6 @@ def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     assert {finding.level for finding in findings_by_check(fresh_store, *ledger.CHECKS).values()} == {"fine"}
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
-    assert finding_of(fresh_store, ledger.DRIFT_CHECK).title == "wine was moved outside Podium"
+    assert finding_of(fresh_store, ledger.DRIFT_CHECK).title == "wine was changed outside Podium"
     client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id_of(fresh_store)}")
     assert finding_of(fresh_store, ledger.LEDGER_CHECK).level == "problem"

@@ -65,9 +65,9 @@ def test_a_file_store_is_moved_with_a_backup_and_all_of_it_arrives(context, old_
     preview = fix_runner.preview_fix(context, offer)
     assert "3 runs" in preview.changes[2]
     result = fix_runner.apply_fix(context, offer, lambda _: None)
-    assert ("Runs", "3 of 3 arrived") in result.evidence
-    assert ("Metrics", "12 of 12 arrived") in result.evidence
-    assert ("Model versions", "1 of 1 arrived") in result.evidence
+    assert ("Runs", "3 of 3 migrated") in result.evidence
+    assert ("Metrics", "12 of 12 migrated") in result.evidence
+    assert ("Model versions", "1 of 1 migrated") in result.evidence
     assert not result.next
     mlflow_client = client(result.backend)
     experiment = mlflow_client.get_experiment_by_name("old-wine")
@@ -100,10 +100,10 @@ def test_a_database_is_never_overwritten_and_a_damaged_run_is_told(context, old_
         "{ this is : no yaml"
     )
     result = fix_runner.apply_fix(context, offer_fix("migrate_file_store", folder=str(damaged_store)), lambda _: None)
-    assert ("Runs", "2 of 3 arrived") in result.evidence
-    assert "not all" in result.title
+    assert ("Runs", "2 of 3 migrated") in result.evidence
+    assert "only partly migrated" in result.title
     assert existing_file.read_text() == "mine"
-    with pytest.raises(ActionRefused, match="no experiment"):
+    with pytest.raises(ActionRefused, match="no file-store experiments"):
         fix_runner.preview_fix(context, offer_fix("migrate_file_store", folder=str(tmp_path)))
 
 
@@ -128,7 +128,7 @@ def test_an_older_database_is_upgraded_after_a_copy_and_nothing_is_lost(context)
     assert ("Runs", "1 before, 1 now") in result.evidence
     assert read_schema_status(context.backend.path).state == "current"
     assert read_schema_status(Path(dict(result.evidence)["Copy"])).state == "older"
-    with pytest.raises(ActionRefused, match="any more"):
+    with pytest.raises(ActionRefused, match="no longer needs"):
         fix_runner.preview_fix(context, finding.fix_offers[0])
 
 
@@ -136,7 +136,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(context, old_fol
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
     paths_before = set(old_folder.parent.iterdir())
-    with pytest.raises(NotWritable, match="MB free"):
+    with pytest.raises(NotWritable, match="MB are free"):
         fix_runner.preview_fix(
             context, offer_fix("migrate_file_store", folder=str(old_folder), target=str(old_folder.parent / "full.db"))
         )

@@ -60,12 +60,12 @@ def test_a_repository_is_added_used_and_signed_in_to_with_a_token_alone(app, dag
     assert [field.label for field in page.text_input if "token" in field.label.lower()] == ["DagsHub token"]
     assert not [field for field in page.text_input if field.label in ("User", "Password")]
     submit_token(page, f"  {token('ana')} ")
-    assert "Signed in as ana, to whom DagsHub says this token belongs." in box_texts(page)
+    assert "Signed in as ana, the owner of this token according to DagsHub." in box_texts(page)
     assert (session_credential(page).user, session_credential(page).is_token) == ("ana", False)
     assert page.session_state["session.person"] == "ana"
     assert "not write" not in browser_content(page)
     click_button(page, "settings.test.wine")
-    assert "Answers" in browser_content(page)
+    assert "Reachable" in browser_content(page)
     assert visit(page, "compare").title[0].value == "Compare"
     assert not dagshub.made()
 
@@ -77,7 +77,7 @@ def test_whoever_may_only_read_is_told_so_and_the_deeds_are_greyed_out(settings)
     assert "rae may read ana/wine, not write." in browser_content(reopen_settings(page))
     click_button(page, "settings.test.wine")
     assert "Ask the owner of the repository for push rights" in box_texts(page)
-    assert "Needs something" in browser_content(page)
+    assert "Needs attention" in browser_content(page)
     launch_page = visit(page, "launch")
     start_button = launch_page.button(key="launch.start")
     assert start_button.disabled
@@ -93,7 +93,7 @@ def reopen_settings(page: AppTest) -> AppTest:
     ("repository", "secret", "message"),
     [
         (WINE, "dhp-wrong", "does not accept the token (401)"),
-        (WINE, "", "There is no token"),
+        (WINE, "", "No token was entered"),
         (WINE, "dhp-ö", "cannot be sent"),
         ("ana/wien", token("ana"), "no repository ana/wien that ana may see"),
         ("team/secret", token("ben"), "no repository team/secret that ben may see"),
@@ -146,7 +146,7 @@ def test_the_kept_token_is_used_on_request_only_and_its_file_stays_as_it_is(sett
     monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(token_file))
     content = token_file.read_bytes()
     page = settings()
-    assert "Asked as nobody" in browser_content(page)
+    assert "Not signed in" in browser_content(page)
     assert not dagshub.asked("/api")
     dagshub.fault = 502
     click_button(page, "settings.kept")

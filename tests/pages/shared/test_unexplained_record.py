@@ -75,7 +75,11 @@ def test_on_an_empty_store_the_audit_page_says_that_there_is_no_record(app, fres
 
 def test_the_doctor_names_a_hidden_and_a_replaced_record(hidden):
     finding = ledger_finding(hidden)
-    assert (finding.level, finding.title, finding.summary) == ("problem", "The ledger holds what no index explains", "1 finding")
+    assert (finding.level, finding.title, finding.summary) == (
+        "problem",
+        "The ledger contains records missing from its index",
+        "1 finding",
+    )
     assert finding.evidence[0][2] == "index changed"
 
 

@@ -87,10 +87,10 @@ def test_settings_shows_the_keys_and_whose_are_trusted(app, store, tmp_path):
 
 
 def test_settings_says_that_a_key_comes_with_the_first_entry_and_who_decides_on_a_shared_podium(app, fresh_store, tmp_path):
-    assert "makes a key with the first entry" in page_text(app("settings", fresh_store))
+    assert "creates a key when it writes its first entry" in page_text(app("settings", fresh_store))
     (tmp_path / "podium").mkdir(exist_ok=True)
     (tmp_path / "podium" / "backends.toml").write_text("shared = true\n")
-    assert "its operator names trusted keys" in page_text(app("settings", fresh_store))
+    assert "its operator lists trusted keys" in page_text(app("settings", fresh_store))
 
 
 def test_a_name_stays_text_whatever_its_status():
