@@ -286,7 +286,9 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_starts(fresh_st
         job_queue.start_job(settings, job_queue.JobSpec("first-run", "x", Path("x.py")), fresh_store, now())
 
 
-@pytest.mark.parametrize(("number", "advice"), [(errno.ENOSPC, "Make room on the disk"), (errno.EACCES, "Check the rights")])
+@pytest.mark.parametrize(
+    ("number", "advice"), [(errno.ENOSPC, "Free up space on the disk"), (errno.EACCES, "Check the folder's permissions")]
+)
 def test_a_launch_that_fails_half_way_leaves_no_folder_and_advises_what_helps(
     settings: JobSettings, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
 ) -> None:

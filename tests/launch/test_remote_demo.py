@@ -88,10 +88,10 @@ def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(run_
     [
         (["--repo", "ana/wien"], {"DAGSHUB_USER_TOKEN": token("ana")}, "There is no repository ana/wien"),
         (["--repo", "team/secret"], {"DAGSHUB_USER_TOKEN": token("ben")}, "There is no repository team/secret"),
-        (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "With 401 the token is wrong"),
+        (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "401 means the token is invalid"),
         (["--repo", WINE], {}, "Set DAGSHUB_USER_TOKEN"),
-        ([], {}, "say where to log"),
-        ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "say where to log"),
+        ([], {}, "specify where to log"),
+        ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "specify where to log"),
     ],
 )
 def test_a_wrong_call_is_told_and_makes_neither_repository_nor_file(run_script, arguments, environment, says):
