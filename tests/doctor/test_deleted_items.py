@@ -1,4 +1,4 @@
-"""Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing beside them."""
+"""Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing else with them."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ def check_deleted_items(store):
 
 
 def preview_and_apply(context, fix_id, **arguments):
-    """Preview, type what is to be typed, carry out."""
+    """Preview the fix, type the confirmation text and apply the fix."""
     offer = offer_fix(fix_id, **arguments)
     preview = fix_runner.preview_fix(context, offer)
     return fix_runner.apply_fix(context, offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}), lambda _: None)
@@ -190,8 +190,8 @@ def decoy_names(store):
     return [experiment.name for experiment in experiments if experiment.name.startswith(DECOY_PREFIX)]
 
 
-def test_a_removal_that_stops_leaves_nothing_of_its_own(context):
-    """Here because a run was restored between the preview and the removal."""
+def test_an_aborted_removal_leaves_no_decoys(context):
+    """Simulate a run restored between preview and removal."""
     run_id = log_run(context.backend, make_experiment(context.backend, "wine"), "restored", model=False)
     client(context.backend).delete_run(run_id)
     impact = assess_run_deletion(context.backend, [run_id])
@@ -236,7 +236,7 @@ def test_a_server_is_cleared_by_its_administrator(mlflow_server, tmp_path):
     assert run_exists(mlflow_server, run_id)
 
 
-def test_an_unknown_name_is_told(context):
+def test_an_unknown_name_is_reported(context):
     for offer in (
         offer_fix("restore_runs", runs="nothing"),
         offer_fix("restore_experiment", experiment="nothing"),

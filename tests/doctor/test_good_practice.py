@@ -1,4 +1,4 @@
-"""Stores made sick on purpose: each bad habit is found, each cured one is not, and a secret is never shown."""
+"""Stores with deliberate bad practice: each is reported, none after its fix, and secrets are never shown."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def test_vague_experiments_are_named(fresh_store):
     assert (finding.level, finding.summary, finding.evidence[0][0]) == ("notice", "1 of 2 vague", "Experiment1")
 
 
-def test_everything_in_default_is_told_and_a_few_runs_there_are_not(fresh_store):
+def test_everything_in_default_is_reported_but_a_few_runs_there_are_not(fresh_store):
     for n in range(3):
         log_run(fresh_store, "0", f"run-{n}")
     assert finding_of(fresh_store, good_practice.DEFAULT_EXPERIMENT_CHECK).title == "All runs are in the Default experiment"
@@ -80,7 +80,7 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
     assert finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK).level == "fine"
 
 
-def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_can_tell(fresh_store):
+def test_metadata_of_a_parent_counts_for_its_children_unless_it_is_specific_to_each(fresh_store):
     experiment_id, mlflow_client = make_experiment(fresh_store, "Wine-Search"), client(fresh_store)
     tags = {"author": "ana", "mlflow.source.name": "search.py", "dataset": "wine", "python": "3.11"}
     parent_id = mlflow_client.create_run(experiment_id, run_name="search", tags=tags).info.run_id
@@ -96,7 +96,7 @@ def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_
     assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics"}
 
 
-def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
+def test_a_champion_without_description_is_reported_until_it_has_one(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).summary == "none in Production"
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
@@ -107,7 +107,7 @@ def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).level == "fine"
 
 
-def test_a_run_tagged_production_without_a_version_is_told(fresh_store):
+def test_a_run_tagged_production_without_a_version_is_reported(fresh_store):
     run_id = make_trained_run(fresh_store)
     client(fresh_store).set_tag(run_id, "environment", "Production")
     assert finding_of(fresh_store, good_practice.PRODUCTION_RUNS_CHECK).evidence[0][1:] == ("environment", "yes")
@@ -170,7 +170,7 @@ def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):
     assert {row[0] for row in finding_of(context.backend, model_versions.MODEL_VERSIONS_CHECK).evidence} == {"wine v2"}
 
 
-def test_a_version_whose_files_cannot_be_reached_does_not_count_as_whole(fresh_store):
+def test_a_version_with_unreachable_files_does_not_count_as_complete(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     client(fresh_store).create_model_version("wine", "s3://bucket/model")
     finding = finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK)
@@ -184,7 +184,7 @@ def test_versions_are_looked_at_through_a_server_too(mlflow_server):
     assert not [row for row in finding.evidence if row[0] == "doctor-served v1"]
 
 
-def test_secrets_are_found_and_masked_in_every_finding_and_cure(context):
+def test_secrets_are_found_and_masked_in_every_finding_and_fix(context):
     first_id, _ = log_secrets(context.backend)
     report = run_checks(context.backend, now)
     finding = next(candidate for candidate in report.findings if candidate.check_id == "secrets")
@@ -239,13 +239,13 @@ def test_what_only_sounds_like_a_secret_is_none(name, value):
         ("config", json.dumps({"password": PASSWORD})),
     ],
 )
-def test_a_secret_is_told_by_kind_and_length_only(name, value):
+def test_a_secret_is_described_by_kind_and_length_only(name, value):
     description = find_secret(name, value).description
     assert "not shown" in description
     assert value[:6] not in description
 
 
-def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store, empty_database, monkeypatch, tmp_path):
+def test_neighbouring_stores_and_a_variable_set_to_another_one_are_reported(fresh_store, empty_database, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     assert finding_of(fresh_store, other_stores.OTHER_STORES_CHECK).level == "fine"
@@ -263,7 +263,7 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
 def test_podiums_own_default_database_is_a_second_place_only_for_a_store_beside_it(
     fresh_store, empty_database, monkeypatch, tmp_path
 ):
-    """Whoever tried Podium once has it; then a team's store lies elsewhere."""
+    """Trying out Podium creates its default database, while the team's store is elsewhere."""
     from tests.conftest import copy_store
 
     project = tmp_path / "podium"
@@ -284,7 +284,7 @@ def git(folder, *arguments):
     return process.stdout.strip()
 
 
-def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_store, tmp_path, monkeypatch):
+def test_commits_without_a_run_and_versions_without_their_commit_are_reported(fresh_store, tmp_path, monkeypatch):
     project = tmp_path / "project"
     project.mkdir()
     git(project, "init", "-q")
@@ -311,7 +311,7 @@ def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_
     assert finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK).level == "fine"
 
 
-def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
+def test_the_record_is_verified_and_an_external_change_is_reported(fresh_store):
     assert [finding.summary for finding in findings_by_check(fresh_store, *ledger.CHECKS).values()] == [
         "none yet",
         "none recorded yet",

@@ -1,4 +1,4 @@
-"""The Audit page under AppTest and in a browser: filters, files, packets, who holds what now, and the way from a picture to its entry."""
+"""The Audit page under AppTest and in a browser: filters, downloads, packets, current holders, and opening entries from charts."""
 
 import csv
 import io
@@ -218,9 +218,7 @@ def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window,
     assert "audit.of=wine" in driver.page.url
 
 
-def test_a_reader_gets_the_same_answer_from_page_command_and_packet_about_a_move_that_nobody_recorded(
-    app, fresh_store, monkeypatch
-):
+def test_page_command_and_packet_give_a_reader_the_same_answer_about_an_unrecorded_move(app, fresh_store, monkeypatch):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)

@@ -1,4 +1,4 @@
-"""The Audit page under AppTest: imported decisions, corrections beside what they supersede, and every kind of entry."""
+"""The Audit page under AppTest: imported decisions, corrections with the entries they supersede, and every kind of entry."""
 
 import pytest
 

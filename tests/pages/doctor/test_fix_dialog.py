@@ -1,4 +1,4 @@
-"""The Doctor page carries out the cures of this part: a name is typed before anything is lost, and a secret is shown nowhere."""
+"""Fixes applied on the Doctor page: destructive ones require a typed confirmation, and secrets are never shown."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.support.ledger_stores import make_trained_run
 
 
 def page_content(page):
-    """Everything a page tells its browser."""
+    """Return everything a page sends to its browser."""
     return "\n".join(
         [
             *(str(element.value) for kind in (page.markdown, page.caption, page.code, page.subheader) for element in kind),

@@ -1,4 +1,4 @@
-"""The Doctor page: the guide's error healed from the page, the index, the report, and a backend that does not answer."""
+"""The Doctor page: fixing the guide's error, symptoms, the report, and a backend that does not respond."""
 
 import json
 
@@ -63,7 +63,7 @@ def test_the_line_for_each_shell_can_be_copied(app, mismatched_store):
     assert "doctor.carry_out" not in [button.key for button in page.button]
 
 
-def test_a_wrong_answer_is_told_in_the_dialog_and_nothing_is_done(app, mismatched_store):
+def test_an_invalid_input_is_reported_in_the_dialog_and_nothing_is_done(app, mismatched_store):
     page = app("doctor", mismatched_store)
     click_button(page, "Preview this fix")
     next(field for field in page.text_input if field.label == "Name of the new experiment").set_value("Default").run()
@@ -89,7 +89,7 @@ def test_the_doctor_opens_while_the_server_is_dead_and_other_pages_lead_there(ap
     assert "Open Doctor" in [link.proto.label for link in models_page.get("page_link")]
 
 
-def test_a_cure_that_made_another_backend_leads_there(app, mismatched_store, tmp_path):
+def test_a_fix_that_created_another_backend_leads_there(app, mismatched_store, tmp_path):
     page = app("doctor", mismatched_store)
     page.radio[0].set_value(3).run()
     click_button(page, "Preview this fix")
@@ -101,14 +101,14 @@ def test_a_cure_that_made_another_backend_leads_there(app, mismatched_store, tmp
     assert "Files cannot be saved" not in page_text(page)
 
 
-def test_on_a_shared_podium_only_cures_that_leave_its_machine_alone_are_offered(app, mismatched_store, tmp_path):
+def test_on_a_shared_podium_only_fixes_without_machine_access_are_offered(app, mismatched_store, tmp_path):
     (tmp_path / "podium").mkdir()
     (tmp_path / "podium" / "backends.toml").write_text("shared = true\n")
     page = app("doctor", mismatched_store)
     assert [label.split()[0] for label in page.radio[0].options] == ["Create", "Set"]
 
 
-def test_a_folder_that_stands_in_is_taken_back_with_one_click(app, fresh_store, tmp_path):
+def test_a_mapped_folder_is_removed_with_one_click(app, fresh_store, tmp_path):
     artifact_path_map.save_mapping(
         tmp_path / "podium", artifact_path_map.PathMapping(fresh_store.uri, "mlflow-artifacts:/4", "/mnt/files")
     )
@@ -121,7 +121,7 @@ def test_a_folder_that_stands_in_is_taken_back_with_one_click(app, fresh_store, 
     assert "Remove mapping" not in [button.label for button in page.button]
 
 
-def test_the_command_tells_what_the_backend_can_do(fresh_store):
+def test_the_command_reports_the_backend_capabilities(fresh_store):
     result = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json"])
     capabilities = json.loads(result.stdout)["capabilities"]
     assert capabilities["lines"]["Stages"] == {"state": "ok", "found": "yes", "why": ""}

@@ -1,4 +1,4 @@
-"""The Models page under AppTest: empty, registering, moving with a reason, refusing, drift, foreign text."""
+"""The Models page under AppTest: empty state, registration, moves with a reason, refusals, drift, and foreign text."""
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, f
     assert read_snapshot(fresh_store, "wine").aliases == {"champion": "2", "production": "2"}
 
 
-def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
+def test_an_external_change_is_shown_and_can_be_reverted(app, fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
@@ -100,7 +100,7 @@ def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
     assert "The registry shows" not in page_text(page)
 
 
-def test_a_move_seen_outside_can_be_adopted_with_a_reason(app, fresh_store):
+def test_an_external_change_can_be_accepted_with_a_reason(app, fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -123,7 +123,7 @@ def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
     assert [entry.body.kind for entry in read_book_state(fresh_store, "wine").intents] == ["promote", "promote", "roll_back"]
 
 
-def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
+def test_the_history_shows_actor_time_reason_and_both_stages(app, fresh_store):
     make_registered_model(fresh_store)
     reason = make_reason("better", "Better by <b>two</b> of :red[eighteen] rows, ![x](http://evil.example/x).")
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", reason))
@@ -137,7 +137,7 @@ def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
     assert not any(mark in approved_row["Why"] for mark in ("<b>", "![", ":red["))
 
 
-def test_an_unknown_model_in_the_address_is_said_and_another_is_shown(app, fresh_store):
+def test_an_unknown_model_in_the_url_is_reported_and_another_is_shown(app, fresh_store):
     make_registered_model(fresh_store)
     page = app("models", fresh_store, model="no ![x](http://evil.example) such")
     assert "No registered model is called" in page_text(page)

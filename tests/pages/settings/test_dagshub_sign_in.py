@@ -1,4 +1,4 @@
-"""DagsHub on Settings: a token is all that is asked for, whose it is comes from DagsHub, and it is left behind nowhere."""
+"""DagsHub on Settings: only a token is required, DagsHub identifies its owner, and the token is stored nowhere."""
 
 import base64
 import logging
@@ -44,7 +44,7 @@ def submit_token(page: AppTest, secret: str) -> AppTest:
 
 
 def box_texts(page: AppTest) -> str:
-    """What the boxes at the top and in the cards say."""
+    """Return the texts of the boxes at the top and in the cards."""
     text = " ".join(str(box.value) for box in (*page.error, *page.success, *page.warning, *page.info))
     return re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text).replace("\u2060", "")
 
@@ -70,7 +70,7 @@ def test_a_repository_is_added_used_and_signed_in_to_with_a_token_alone(app, dag
     assert not dagshub.made()
 
 
-def test_whoever_may_only_read_is_told_so_and_the_deeds_are_greyed_out(settings):
+def test_a_read_only_user_is_informed_and_actions_are_disabled(settings):
     page = submit_token(settings(), token("rae"))
     assert "Signed in as rae" in box_texts(page)
     assert "rae may read ana/wine, not write." in box_texts(page)
@@ -85,7 +85,7 @@ def test_whoever_may_only_read_is_told_so_and_the_deeds_are_greyed_out(settings)
 
 
 def reopen_settings(page: AppTest) -> AppTest:
-    """The page once more, without the box of the last click."""
+    """Rerun the page without the message of the last click."""
     return visit(page, "settings")
 
 
@@ -99,7 +99,7 @@ def reopen_settings(page: AppTest) -> AppTest:
         ("team/secret", token("ben"), "no repository team/secret that ben may see"),
     ],
 )
-def test_what_is_refused_is_told_and_not_kept(settings, dagshub, repository, secret, message):
+def test_a_rejected_token_is_reported_and_not_stored(settings, dagshub, repository, secret, message):
     page = submit_token(settings(repository), secret)
     assert message in box_texts(page)
     assert "session.signed" not in page.session_state
@@ -174,7 +174,7 @@ def test_two_people_with_tokens_of_their_own_in_one_process(settings, dagshub):
     assert visit(signed_out_page, "compare").title[0].value == "Podium cannot reach its backend"
 
 
-def test_a_whole_journey_leaves_the_token_nowhere(settings, dagshub, tmp_path, tmp_path_factory, caplog, capfd):
+def test_a_complete_journey_stores_the_token_nowhere(settings, dagshub, tmp_path, tmp_path_factory, caplog, capfd):
     """Sign in, look around, run demo 4, register, promote, fail on purpose: then everything that was written is searched."""
     caplog.set_level(logging.DEBUG)
     secret = token("ana")
