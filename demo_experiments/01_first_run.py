@@ -1,9 +1,9 @@
 """Demo 1: a first run.
 
-Lesson: set the tracking URI explicitly, first thing. Then everything that someone needs to judge a model goes into one run:
-parameters, several metrics, the data it saw, its environment, a picture, the script and the model itself.
+Lesson: set the tracking URI explicitly before anything else. Then log everything needed to assess a model in one run: parameters,
+several metrics, the data, the environment, a plot, the script and the model itself.
 
-    python 01_first_run.py --n-estimators 1 5 15        one run for each number of trees
+    python 01_first_run.py --n-estimators 1 5 15        one run per number of trees
 """
 
 import argparse
@@ -24,23 +24,25 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import train_test_split
 
-mpl.use("Agg")  # pictures go to files; no screen is needed
+mpl.use("Agg")  # write plots to files, without a display
 SEED = 42
 PACKAGES = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "matplotlib")]
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--experiment", default="Wine-Classification-RandomForest", help="its name; made when it is missing")
-arguments.add_argument("--n-estimators", type=int, nargs="+", default=[5], help="trees; several numbers make several runs")
-arguments.add_argument("--max-depth", type=int, default=10, help="how deep a tree may grow (default: 10)")
-arguments.add_argument("--author", default="Podium demo", help="who trains; becomes the tag Author")
+arguments.add_argument(
+    "--experiment", default="Wine-Classification-RandomForest", help="experiment name; created if it does not exist"
+)
+arguments.add_argument("--n-estimators", type=int, nargs="+", default=[5], help="trees in the forest; one run per value")
+arguments.add_argument("--max-depth", type=int, default=10, help="maximum tree depth (default: 10)")
+arguments.add_argument("--author", default="Podium demo", help="author of the run; saved as the Author tag")
 given = arguments.parse_args()
 
-# Where runs go: said once, before anything else, and the same for the whole team.
+# Set the tracking URI once, before anything else, and use the same one for the entire team.
 tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 mlflow.set_tracking_uri(tracking_uri)
 
 if mlflow.get_experiment_by_name(given.experiment) is None:
-    # A SQLite database keeps the files of its runs in mlruns/ beside it; a server decides for itself.
+    # Artifacts of a SQLite database go to mlruns/ next to it; a server uses its own location.
     path = Path(tracking_uri.removeprefix("sqlite:///")).absolute()
     files = path.with_name("mlruns").as_uri() if tracking_uri.startswith("sqlite:///") else None
     mlflow.create_experiment(given.experiment, artifact_location=files)
@@ -53,17 +55,17 @@ X_test, y_test = test.drop(columns="target"), test["target"]
 
 
 def log_data(rows: pd.DataFrame, context: str) -> None:
-    """The data as a dataset input: MLflow keeps its size, its digest and where it came from."""
+    """Log the data as a dataset input with its size, digest and source."""
     source = CodeDatasetSource({"loader": "sklearn.datasets.load_wine", "scikit-learn": version("scikit-learn")})
     mlflow.log_input(mlflow.data.from_pandas(rows, source=source, targets="target", name=f"wine-{context}"), context=context)
 
 
 def log_model(forest: RandomForestClassifier) -> None:
-    """The model, with its signature and exact requirements.
+    """Log the model with its signature and exact requirements.
 
-    Today's MLflow differs from older courses in three points. `artifact_path=` is now `name=`. The format is skops, which loads
-    without running code hidden in the file, but wants the tree type named as trusted (cloudpickle would not). And without
-    `pip_requirements` MLflow would load the model in a second process to guess them: about 10 s instead of 0.03 s.
+    Current MLflow differs from older tutorials in three ways. `artifact_path=` is now `name=`. The format is skops, which does not
+    run code from the file on loading but requires the tree type to be listed as trusted (cloudpickle does not). Without
+    `pip_requirements`, MLflow would load the model in a second process to infer them: about 10 s instead of 0.03 s.
     """
     options = {
         "signature": infer_signature(X_train, forest.predict(X_train)),
@@ -75,7 +77,7 @@ def log_model(forest: RandomForestClassifier) -> None:
     except MlflowException as error:
         if error.error_code != "ENDPOINT_NOT_FOUND" and "unsupported endpoint" not in str(error):
             raise
-        print("This server is older than MLflow 3: the model goes into the run's own files.")
+        print("This server is older than MLflow 3, so the model is logged to the run's artifacts.")
         with tempfile.TemporaryDirectory() as folder:
             mlflow.sklearn.save_model(forest, f"{folder}/model", **options)
             mlflow.log_artifacts(f"{folder}/model", "model")

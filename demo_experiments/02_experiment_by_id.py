@@ -1,7 +1,7 @@
-"""Demo 2: an experiment chosen by its id.
+"""Demo 2: selecting an experiment by id.
 
-Lesson: a name can be changed by anyone, an id never changes. A pipeline that must always log to the same place keeps the id.
-Experiment 0 is called "Default" and is there in every backend; real work deserves an experiment of its own.
+Lesson: a name can change, an id never does. A pipeline that must always log to the same experiment should store the id.
+Experiment 0 is called "Default" and exists in every backend; real work deserves its own experiment.
 
     python 02_experiment_by_id.py --experiment-id 0
 """
@@ -23,26 +23,26 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import train_test_split
 
-mpl.use("Agg")  # pictures go to files; no screen is needed
+mpl.use("Agg")  # write plots to files, without a display
 SEED = 42
 PACKAGES = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "matplotlib")]
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--experiment-id", default="0", help="the id of an experiment that exists (default: 0)")
+arguments.add_argument("--experiment-id", default="0", help="id of an existing experiment (default: 0)")
 arguments.add_argument("--n-estimators", type=int, default=15, help="trees in the forest (default: 15)")
-arguments.add_argument("--max-depth", type=int, default=10, help="how deep a tree may grow (default: 10)")
-arguments.add_argument("--author", default="Podium demo", help="who trains; becomes the tag Author")
+arguments.add_argument("--max-depth", type=int, default=10, help="maximum tree depth (default: 10)")
+arguments.add_argument("--author", default="Podium demo", help="author of the run; saved as the Author tag")
 given = arguments.parse_args()
 
-# Where runs go: said first.
+# Set the tracking URI first.
 tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 mlflow.set_tracking_uri(tracking_uri)
 
 known = {experiment.experiment_id: experiment.name for experiment in mlflow.search_experiments()}
 if given.experiment_id not in known:
-    arguments.error(f"there is no experiment {given.experiment_id!r} here; there are: {known}")
+    arguments.error(f"experiment {given.experiment_id!r} does not exist; available: {known}")
 mlflow.set_experiment(experiment_id=given.experiment_id)
-print(f"experiment {given.experiment_id} is called {known[given.experiment_id]!r} today")
+print(f"experiment {given.experiment_id} is currently called {known[given.experiment_id]!r}")
 
 wine = load_wine(as_frame=True)
 train, test = train_test_split(wine.frame.astype({"target": float}), test_size=0.10, random_state=SEED)
@@ -51,13 +51,13 @@ X_test, y_test = test.drop(columns="target"), test["target"]
 
 
 def log_data(rows: pd.DataFrame, context: str) -> None:
-    """The data as a dataset input: MLflow keeps its size, its digest and where it came from."""
+    """Log the data as a dataset input with its size, digest and source."""
     source = CodeDatasetSource({"loader": "sklearn.datasets.load_wine", "scikit-learn": version("scikit-learn")})
     mlflow.log_input(mlflow.data.from_pandas(rows, source=source, targets="target", name=f"wine-{context}"), context=context)
 
 
 def log_model(forest: RandomForestClassifier) -> None:
-    """The model, with signature and exact requirements, so that nothing is guessed (01_first_run.py explains each option)."""
+    """Log the model with signature and exact requirements, so that nothing is inferred (01_first_run.py explains each option)."""
     options = {
         "signature": infer_signature(X_train, forest.predict(X_train)),
         "pip_requirements": PACKAGES,
@@ -68,7 +68,7 @@ def log_model(forest: RandomForestClassifier) -> None:
     except MlflowException as error:
         if error.error_code != "ENDPOINT_NOT_FOUND" and "unsupported endpoint" not in str(error):
             raise
-        print("This server is older than MLflow 3: the model goes into the run's own files.")
+        print("This server is older than MLflow 3, so the model is logged to the run's artifacts.")
         with tempfile.TemporaryDirectory() as folder:
             mlflow.sklearn.save_model(forest, f"{folder}/model", **options)
             mlflow.log_artifacts(f"{folder}/model", "model")

@@ -1,7 +1,7 @@
-"""Demo 3: an experiment chosen by its name, made when it is missing.
+"""Demo 3: selecting an experiment by name, creating it if necessary.
 
-Lesson: a name is what people read and type, so it should say what is tried (one experiment for one kind of model). The first run
-makes the experiment, every later run finds it. Where it is made decides for ever where the files of its runs are kept.
+Lesson: people read and type names, so a name should describe what is tried (one experiment per kind of model). The first run
+creates the experiment; later runs find it. The artifact location is fixed when the experiment is created and never changes.
 
     python 03_experiment_by_name.py --experiment YT-MLOPS-Exp-2
 """
@@ -24,31 +24,31 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import train_test_split
 
-mpl.use("Agg")  # pictures go to files; no screen is needed
+mpl.use("Agg")  # write plots to files, without a display
 SEED = 42
 PACKAGES = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "matplotlib")]
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--experiment", default="YT-MLOPS-Exp-2", help="its name; made when it is missing")
+arguments.add_argument("--experiment", default="YT-MLOPS-Exp-2", help="experiment name; created if it does not exist")
 arguments.add_argument("--n-estimators", type=int, default=15, help="trees in the forest (default: 15)")
-arguments.add_argument("--max-depth", type=int, default=10, help="how deep a tree may grow (default: 10)")
-arguments.add_argument("--author", default="Podium demo", help="who trains; becomes the tag Author")
+arguments.add_argument("--max-depth", type=int, default=10, help="maximum tree depth (default: 10)")
+arguments.add_argument("--author", default="Podium demo", help="author of the run; saved as the Author tag")
 given = arguments.parse_args()
 
-# Where runs go: said first.
+# Set the tracking URI first.
 tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 mlflow.set_tracking_uri(tracking_uri)
 
 experiment = mlflow.get_experiment_by_name(given.experiment)
 if experiment is None:
-    # A SQLite database keeps the files of its runs in mlruns/ beside it; a server decides for itself.
+    # Artifacts of a SQLite database go to mlruns/ next to it; a server uses its own location.
     path = Path(tracking_uri.removeprefix("sqlite:///")).absolute()
     files = path.with_name("mlruns").as_uri() if tracking_uri.startswith("sqlite:///") else None
     experiment_id = mlflow.create_experiment(given.experiment, artifact_location=files)
-    print(f"experiment {given.experiment!r} was missing: made it, its id is {experiment_id}")
+    print(f"experiment {given.experiment!r} was created with id {experiment_id}")
 else:
     experiment_id = experiment.experiment_id
-    print(f"experiment {given.experiment!r} is there already, its id is {experiment_id}")
+    print(f"experiment {given.experiment!r} already exists with id {experiment_id}")
 mlflow.set_experiment(experiment_id=experiment_id)
 
 wine = load_wine(as_frame=True)
@@ -58,13 +58,13 @@ X_test, y_test = test.drop(columns="target"), test["target"]
 
 
 def log_data(rows: pd.DataFrame, context: str) -> None:
-    """The data as a dataset input: MLflow keeps its size, its digest and where it came from."""
+    """Log the data as a dataset input with its size, digest and source."""
     source = CodeDatasetSource({"loader": "sklearn.datasets.load_wine", "scikit-learn": version("scikit-learn")})
     mlflow.log_input(mlflow.data.from_pandas(rows, source=source, targets="target", name=f"wine-{context}"), context=context)
 
 
 def log_model(forest: RandomForestClassifier) -> None:
-    """The model, with signature and exact requirements, so that nothing is guessed (01_first_run.py explains each option)."""
+    """Log the model with signature and exact requirements, so that nothing is inferred (01_first_run.py explains each option)."""
     options = {
         "signature": infer_signature(X_train, forest.predict(X_train)),
         "pip_requirements": PACKAGES,
@@ -75,7 +75,7 @@ def log_model(forest: RandomForestClassifier) -> None:
     except MlflowException as error:
         if error.error_code != "ENDPOINT_NOT_FOUND" and "unsupported endpoint" not in str(error):
             raise
-        print("This server is older than MLflow 3: the model goes into the run's own files.")
+        print("This server is older than MLflow 3, so the model is logged to the run's artifacts.")
         with tempfile.TemporaryDirectory() as folder:
             mlflow.sklearn.save_model(forest, f"{folder}/model", **options)
             mlflow.log_artifacts(f"{folder}/model", "model")

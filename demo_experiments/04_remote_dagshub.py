@@ -1,12 +1,12 @@
 """Demo 4: a remote backend.
 
-Lesson: with a tracking URI on another machine the whole team sees every run, and the same lines log parameters, pictures and the
-model over the network. Nothing is left on this disk.
+Lesson: with a tracking URI on another machine, the entire team sees every run, and the same code logs parameters, plots and the
+model over the network. Nothing is stored on this disk.
 
-    export DAGSHUB_USER_TOKEN=...          a token of yours, made on dagshub.com: your picture, Settings, Tokens
+    export DAGSHUB_USER_TOKEN=...          your token from dagshub.com: profile picture, Settings, Tokens
     python 04_remote_dagshub.py --repo owner/repo
 
-Without --repo it logs to the server that MLFLOW_TRACKING_URI names.
+Without --repo it logs to the server set in MLFLOW_TRACKING_URI.
 """
 
 import argparse
@@ -32,47 +32,49 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import train_test_split
 
-mpl.use("Agg")  # pictures go to files; no screen is needed
+mpl.use("Agg")  # write plots to files, without a display
 SEED = 42
 PACKAGES = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "matplotlib")]
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--repo", help="a repository on DagsHub, as owner/repo; it must be there already")
-arguments.add_argument("--experiment", default="YT-MLOPS-Dagshub-Exp-1", help="its name; made when it is missing")
+arguments.add_argument("--repo", help="existing DagsHub repository, as owner/repo")
+arguments.add_argument("--experiment", default="YT-MLOPS-Dagshub-Exp-1", help="experiment name; created if it does not exist")
 arguments.add_argument("--n-estimators", type=int, default=15, help="trees in the forest (default: 15)")
-arguments.add_argument("--max-depth", type=int, default=10, help="how deep a tree may grow (default: 10)")
-arguments.add_argument("--author", default="Podium demo", help="who trains; becomes the tag Author")
+arguments.add_argument("--max-depth", type=int, default=10, help="maximum tree depth (default: 10)")
+arguments.add_argument("--author", default="Podium demo", help="author of the run; saved as the Author tag")
 given = arguments.parse_args()
 
 
 def connect(repository: str) -> None:
-    """Point MLflow to a repository on DagsHub: `dagshub.init`, once it is certain that it does only that.
+    """Point MLflow to a DagsHub repository with `dagshub.init`, after checking the token and the repository.
 
-    Alone, `init` makes a public repository of a misspelled name, and without a token it opens a browser and waits for ever.
+    On its own, `init` creates a public repository for a misspelled name, and without a token it opens a browser and waits forever.
     """
     owner, _, name = repository.partition("/")
     token = os.environ.get("DAGSHUB_USER_TOKEN")
     if not token:
-        sys.exit("Set DAGSHUB_USER_TOKEN to a token of yours first (dagshub.com: your picture, Settings, Tokens).")
+        sys.exit("Set DAGSHUB_USER_TOKEN to your token first (dagshub.com: profile picture, Settings, Tokens).")
     try:
         RepoAPI(f"{owner}/{name}", auth=HTTPBearerAuth(token)).get_repo_info()
     except RepoNotFoundError:
-        sys.exit(f"There is no repository {repository} that your token may see. Check the spelling, or make it on dagshub.com.")
+        sys.exit(
+            f"There is no repository {repository} that your token can access. Check the spelling, or create it on dagshub.com."
+        )
     except (RuntimeError, httpx.HTTPError) as error:
-        sys.exit(f"DagsHub says no: {error} With 401 the token is wrong; with 429 or 5xx try again later.")
+        sys.exit(f"DagsHub refused the request: {error} 401 means the token is invalid; for 429 or 5xx try again later.")
     dagshub.init(
         repo_owner=owner, repo_name=name, mlflow=True
-    )  # by name: the first position is the repository's, not the owner's
+    )  # by keyword: the first positional argument is the repository, not the owner
 
 
-# Where runs go: said first. `init` puts the address, the user and the token into the environment, and MLflow reads them there.
+# Set the tracking URI first. `init` puts address, user and token into the environment, where MLflow reads them.
 if given.repo:
     connect(given.repo)
 tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "")
 if not tracking_uri.startswith("http"):
-    arguments.error("say where to log: --repo owner/repo, or the address of a server in MLFLOW_TRACKING_URI")
+    arguments.error("specify where to log: --repo owner/repo, or a server address in MLFLOW_TRACKING_URI")
 mlflow.set_tracking_uri(tracking_uri)
-mlflow.set_experiment(given.experiment)  # made when it is missing; the server decides where its files are kept
+mlflow.set_experiment(given.experiment)  # created if it does not exist; the server chooses its artifact location
 
 wine = load_wine(as_frame=True)
 train, test = train_test_split(wine.frame.astype({"target": float}), test_size=0.10, random_state=SEED)
@@ -81,16 +83,16 @@ X_test, y_test = test.drop(columns="target"), test["target"]
 
 
 def log_data(rows: pd.DataFrame, context: str) -> None:
-    """The data as a dataset input: MLflow keeps its size, its digest and where it came from."""
+    """Log the data as a dataset input with its size, digest and source."""
     source = CodeDatasetSource({"loader": "sklearn.datasets.load_wine", "scikit-learn": version("scikit-learn")})
     mlflow.log_input(mlflow.data.from_pandas(rows, source=source, targets="target", name=f"wine-{context}"), context=context)
 
 
 def log_model(forest: RandomForestClassifier) -> None:
-    """The model, with signature and exact requirements, so that nothing is guessed (01_first_run.py explains each option).
+    """Log the model with signature and exact requirements, so that nothing is inferred (01_first_run.py explains each option).
 
-    A remote server may be older than the MLflow here: where it does not know logged models, the model goes into the run's own files,
-    from where it can be registered just as well.
+    A remote server may be older than the local MLflow. If it does not support logged models, the model is logged to the run's
+    artifacts, from which it can also be registered.
     """
     options = {
         "signature": infer_signature(X_train, forest.predict(X_train)),
@@ -102,7 +104,7 @@ def log_model(forest: RandomForestClassifier) -> None:
     except MlflowException as error:
         if error.error_code != "ENDPOINT_NOT_FOUND" and "unsupported endpoint" not in str(error):
             raise
-        print("This server is older than MLflow 3: the model goes into the run's own files.")
+        print("This server is older than MLflow 3, so the model is logged to the run's artifacts.")
         with tempfile.TemporaryDirectory() as folder:
             mlflow.sklearn.save_model(forest, f"{folder}/model", **options)
             mlflow.log_artifacts(f"{folder}/model", "model")

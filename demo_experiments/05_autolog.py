@@ -1,11 +1,11 @@
 """Demo 5: autolog.
 
-Lesson: one line, `mlflow.sklearn.autolog()`, and `fit` logs every parameter, training metrics, the data, plots and the model.
-What it cannot know is still ours to log: who, what for, the script, the exact environment, the score on unseen rows.
+Lesson: with one line, `mlflow.sklearn.autolog()`, `fit` logs every parameter, training metrics, the data, plots and the model.
+Everything it cannot know must be logged explicitly: author, purpose, the script, the exact environment, the score on unseen rows.
 
-It takes about 10 s, longer than its neighbours, and on purpose: autolog has no way to be told the requirements of the model, so
-MLflow loads the model once more in a second process and watches what gets imported. (It also pickles the forest by cloudpickle,
-where `log_model` today takes skops. On a server older than MLflow 3 it warns and leaves the model out.)
+It takes about 10 s, longer than the other demos, because autolog does not accept the model's requirements: MLflow loads the model
+again in a second process and observes its imports. (It also pickles the forest with cloudpickle, while `log_model` now uses skops.
+On a server older than MLflow 3 it warns and omits the model.)
 
     python 05_autolog.py --n-estimators 15
 """
@@ -24,23 +24,23 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, precision_recall_fscore_support
 from sklearn.model_selection import train_test_split
 
-mpl.use("Agg")  # pictures go to files; no screen is needed
+mpl.use("Agg")  # write plots to files, without a display
 SEED = 42
 PACKAGES = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "cloudpickle", "numpy", "pandas", "matplotlib")]
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--experiment", default="YT-MLOPS-Autolog-Exp-1", help="its name; made when it is missing")
+arguments.add_argument("--experiment", default="YT-MLOPS-Autolog-Exp-1", help="experiment name; created if it does not exist")
 arguments.add_argument("--n-estimators", type=int, default=15, help="trees in the forest (default: 15)")
-arguments.add_argument("--max-depth", type=int, default=10, help="how deep a tree may grow (default: 10)")
-arguments.add_argument("--author", default="Podium demo", help="who trains; becomes the tag Author")
+arguments.add_argument("--max-depth", type=int, default=10, help="maximum tree depth (default: 10)")
+arguments.add_argument("--author", default="Podium demo", help="author of the run; saved as the Author tag")
 given = arguments.parse_args()
 
-# Where runs go: said first.
+# Set the tracking URI first.
 tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 mlflow.set_tracking_uri(tracking_uri)
 
 if mlflow.get_experiment_by_name(given.experiment) is None:
-    # A SQLite database keeps the files of its runs in mlruns/ beside it; a server decides for itself.
+    # Artifacts of a SQLite database go to mlruns/ next to it; a server uses its own location.
     path = Path(tracking_uri.removeprefix("sqlite:///")).absolute()
     files = path.with_name("mlruns").as_uri() if tracking_uri.startswith("sqlite:///") else None
     mlflow.create_experiment(given.experiment, artifact_location=files)
@@ -58,8 +58,8 @@ with mlflow.start_run(run_name=f"autolog-{given.n_estimators}-trees"):
     forest = RandomForestClassifier(n_estimators=given.n_estimators, max_depth=given.max_depth, random_state=SEED)
     forest.fit(X_train, y_train)
 
-    # Everything below is what autolog misses.
-    mlflow.sklearn.autolog(disable=True)  # else it would log the scores once more, under names of its own
+    # Everything below is not covered by autolog.
+    mlflow.sklearn.autolog(disable=True)  # otherwise it would log the scores again under its own names
     predicted = forest.predict(X_test)
     accuracy = accuracy_score(y_test, predicted)
     precision, recall, f1, _ = precision_recall_fscore_support(y_test, predicted, average="macro", zero_division=0)

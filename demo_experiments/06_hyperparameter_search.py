@@ -1,7 +1,7 @@
 """Demo 6: a hyper-parameter search.
 
-Lesson: one parent run for the search, one child run for each trial. The children say what was tried, the parent says what won:
-best parameters, scores on rows that the search never saw, the data, predictions, a ROC curve and the best model.
+Lesson: one parent run for the search, one child run per trial. The children record what was tried, the parent the best result:
+best parameters, scores on rows unseen by the search, the data, predictions, a ROC curve and the best model.
 
     python 06_hyperparameter_search.py --n-estimators 10 50 100 --max-depth none 10 20 30
 """
@@ -31,30 +31,32 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import GridSearchCV, train_test_split
 
-mpl.use("Agg")  # pictures go to files; no screen is needed
+mpl.use("Agg")  # write plots to files, without a display
 SEED = 42
 PACKAGES = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "matplotlib")]
 
 
 def depth(text: str) -> int | None:
-    """A depth as it is typed: a number, or none for a tree that may grow freely."""
+    """Parse a depth: a number, or none for unlimited."""
     return None if text.lower() == "none" else int(text)
 
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--experiment", default="Breast-Cancer-Rf-HP-Tuning", help="its name; made when it is missing")
+arguments.add_argument("--experiment", default="Breast-Cancer-Rf-HP-Tuning", help="experiment name; created if it does not exist")
 arguments.add_argument("--n-estimators", type=int, nargs="+", default=[10, 50, 100], help="numbers of trees to try")
-arguments.add_argument("--max-depth", type=depth, nargs="+", default=[None, 10, 20, 30], help="depths to try; none for no limit")
-arguments.add_argument("--folds", type=int, default=5, help="parts for the cross-validation (default: 5)")
-arguments.add_argument("--author", default="Podium demo", help="who trains; becomes the tag Author")
+arguments.add_argument(
+    "--max-depth", type=depth, nargs="+", default=[None, 10, 20, 30], help="maximum depths to try; none for no limit"
+)
+arguments.add_argument("--folds", type=int, default=5, help="number of cross-validation folds (default: 5)")
+arguments.add_argument("--author", default="Podium demo", help="author of the run; saved as the Author tag")
 given = arguments.parse_args()
 
-# Where runs go: said first.
+# Set the tracking URI first.
 tracking_uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 mlflow.set_tracking_uri(tracking_uri)
 
 if mlflow.get_experiment_by_name(given.experiment) is None:
-    # A SQLite database keeps the files of its runs in mlruns/ beside it; a server decides for itself.
+    # Artifacts of a SQLite database go to mlruns/ next to it; a server uses its own location.
     path = Path(tracking_uri.removeprefix("sqlite:///")).absolute()
     files = path.with_name("mlruns").as_uri() if tracking_uri.startswith("sqlite:///") else None
     mlflow.create_experiment(given.experiment, artifact_location=files)
@@ -67,31 +69,31 @@ X_test, y_test = test.drop(columns="target"), test["target"]
 
 
 class CountFits:
-    """Called by scikit-learn (1.9 and later) around each fit, inside the worker process that does it.
+    """Callback for scikit-learn (1.9 and later), invoked around each fit in the worker process.
 
-    Workers share no memory, so each finished fit leaves an empty file in a folder, and the script counts the files.
+    Workers share no memory, so each finished fit creates an empty file in a folder, and the script counts the files.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     def setup(self, estimator: object, context: object) -> None:
-        """Nothing to prepare."""
+        """Do nothing: no setup is needed."""
 
     def on_fit_task_begin(self, estimator: object, context: object) -> None:
-        """Nothing to do when a fit begins."""
+        """Do nothing when a fit begins."""
 
     def on_fit_task_end(self, estimator: object, context: object) -> None:
-        """One trial on one fold is done. (`search`, `fit` and the last refit end here too, and do not count.)"""
+        """Count a finished trial on one fold; ignore the end of `search`, `fit` and the final refit."""
         if context.task_name == "candidate-split-evaluation":
             Path(self.folder, str(context.task_id)).touch()
 
     def teardown(self, estimator: object, context: object) -> None:
-        """Nothing to tidy up."""
+        """Do nothing: no cleanup is needed."""
 
 
 def print_progress(folder: str, fits: int, ended: threading.Event) -> None:
-    """Print one whole line for each fit, in order, as the files appear."""
+    """Print one complete line per fit, in order, as the files appear."""
     printed, last_look = 0, False
     while not last_look:
         last_look = ended.wait(0.2)
@@ -102,7 +104,7 @@ def print_progress(folder: str, fits: int, ended: threading.Event) -> None:
 
 
 def search_best(grid: dict[str, list[int | None]]) -> GridSearchCV:
-    """Try every combination on every fold, on all cores, and say how far it is."""
+    """Try every combination on every fold, on all cores, and print progress."""
     search = GridSearchCV(RandomForestClassifier(random_state=SEED), grid, cv=given.folds, scoring="accuracy", n_jobs=-1)
     fits, ended = len(given.n_estimators) * len(given.max_depth) * given.folds, threading.Event()
     with tempfile.TemporaryDirectory() as folder:
@@ -116,14 +118,14 @@ def search_best(grid: dict[str, list[int | None]]) -> GridSearchCV:
 
 
 def log_data(rows: pd.DataFrame, context: str) -> None:
-    """The data as a dataset input: MLflow keeps its size, its digest and where it came from."""
+    """Log the data as a dataset input with its size, digest and source."""
     source = CodeDatasetSource({"loader": "sklearn.datasets.load_breast_cancer", "scikit-learn": version("scikit-learn")})
     name = f"breast-cancer-{context}"
     mlflow.log_input(mlflow.data.from_pandas(rows, source=source, targets="target", name=name), context=context)
 
 
 def log_model(forest: RandomForestClassifier) -> None:
-    """The best model, with signature and exact requirements: nothing is guessed (01_first_run.py explains each option)."""
+    """Log the best model with signature and exact requirements (01_first_run.py explains each option)."""
     options = {
         "signature": infer_signature(X_train, forest.predict(X_train)),
         "pip_requirements": PACKAGES,
@@ -134,7 +136,7 @@ def log_model(forest: RandomForestClassifier) -> None:
     except MlflowException as error:
         if error.error_code != "ENDPOINT_NOT_FOUND" and "unsupported endpoint" not in str(error):
             raise
-        print("This server is older than MLflow 3: the model goes into the run's own files.")
+        print("This server is older than MLflow 3, so the model is logged to the run's artifacts.")
         with tempfile.TemporaryDirectory() as folder:
             mlflow.sklearn.save_model(forest, f"{folder}/model", **options)
             mlflow.log_artifacts(f"{folder}/model", "model")

@@ -1,6 +1,6 @@
-"""Ending a process and all it started: politely first, then not. POSIX ends the whole group; elsewhere the tree below it.
+"""Ends a process and all its descendants, first gracefully, then forcibly. Ends the process group on POSIX, elsewhere the tree.
 
-Other systems than POSIX are handled by psutil; that was not tried.
+Non-POSIX systems are handled with psutil; this is untested.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ _POSIX = hasattr(os, "killpg")
 
 
 def start_time(pid: int) -> float:
-    """When a process began, in seconds since 1970; 0 when it is gone. With the id it names a process for good."""
+    """Return a process's start time in seconds since 1970, or 0 if it is gone. With the id, it identifies a process uniquely."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
@@ -24,13 +24,13 @@ def start_time(pid: int) -> float:
 
 
 def is_same_process(pid: int, expected_start: float) -> bool:
-    """Whether the process of that id is still the one that began then: ids are used again."""
+    """Return whether the process id still belongs to the process with this start time, since ids are reused."""
     actual_start = start_time(pid)
     return actual_start > 0 and abs(actual_start - expected_start) < 2.0
 
 
 def end_process_tree(pid: int, grace_seconds: float = _GRACE_SECONDS) -> None:
-    """End a script that leads its own group, and all it started: ask, wait up to `grace_seconds`, then kill."""
+    """End a process group leader and its descendants: terminate, wait up to `grace_seconds`, then kill."""
     processes = _process_tree(pid)
     _terminate(pid, processes)
     deadline = time.monotonic() + grace_seconds
@@ -63,7 +63,7 @@ def _terminate(pid: int, processes: list[psutil.Process]) -> None:
 
 
 def _kill(pid: int, processes: list[psutil.Process]) -> None:
-    """The group too, because workers whose parent died first are in no tree any more. Reaping is left to the parent."""
+    """Kill the processes and the group, since orphaned workers are no longer in the tree. Reaping is left to the parent."""
     if _POSIX:
         _signal_group(pid, signal.SIGKILL)
     for process in processes:

@@ -1,7 +1,6 @@
-"""The theme's colours by role and the folder of its fonts, for all charts and pictures. Plain values, no Streamlit.
+"""Theme colours by role and the font folder, for all charts and images. Plain values, no Streamlit.
 
-The same colours are in .streamlit/config.toml, which draws the page around the charts. Which mode a browser shows is known to
-`lib.ui.components.badges`.
+The same colours are in .streamlit/config.toml, which styles the pages. `lib.ui.components.badges` determines the browser's mode.
 """
 
 from collections.abc import Mapping
@@ -9,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 ChartColors = Mapping[str, str]
-"""Colours by role: ink, soft, hair, page, past, brush, ramp1 (worst) to ramp5 (best), kind1 to kind6 for kinds without an order, and others."""
+"""Colours by role: ink, soft, hair, page, past, brush, ramp1 (worst) to ramp5 (best), kind1 to kind6 for categories, and others."""
 
 FONT_FOLDER = Path(__file__).resolve().parent / "ui" / "app" / "static" / "fonts"
-"""The folder that holds Inter as TTF. It is served to browsers too, so it is among the pages' static files."""
+"""Folder with the Inter font as TTF. It is also served to browsers, so it is among the static files."""
 LIGHT: ChartColors = MappingProxyType(
     {
         "ink": "#17202C",

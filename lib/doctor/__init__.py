@@ -1,1 +1,1 @@
-"""What is wrong with a backend and how to fix it: `checks` report findings, `fixes` are previewed before they are applied."""
+"""Diagnosis of a backend: `checks` report findings; `fixes` are previewed before they are applied."""

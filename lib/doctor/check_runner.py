@@ -1,6 +1,6 @@
-"""The table of checks and the order in which they run. One that fails is a finding itself, so that the others are still heard.
+"""Runs the checks in a fixed order. A check that fails becomes a finding itself, so the others still run.
 
-Each module of `lib.doctor.checks` has its own tuple; the table only puts them in order.
+Each module of `lib.doctor.checks` defines its own tuple of checks; this module only orders them.
 """
 
 import time
@@ -41,20 +41,20 @@ CHECKS: tuple[Check, ...] = (
     *other_stores.CHECKS,
     *git_commits.CHECKS,
 )
-"""In the order in which they are asked: first whether anything can be asked at all, then what stops work, then good practice."""
+"""All checks in execution order: first reachability, then whatever blocks work, then good practice."""
 
 QUICK_CHECKS = tuple(check for check in CHECKS if check.is_quick or check.is_prerequisite)
-"""Cheap enough for a card that is seen at every visit."""
+"""Checks cheap enough for a card shown on every visit."""
 
 
 def no_progress(_: str) -> None:
-    """A progress callback that does nothing."""
+    """Ignore progress."""
 
 
 def run_checks(
     backend: Backend, clock: Clock, progress: ProgressCallback = no_progress, checks: Iterable[Check] | None = None
 ) -> Report:
-    """Ask a backend all questions, or only some; after a call that got no answer no more. Changes nothing and raises nothing but bugs."""
+    """Run all or some checks on a backend; skip the rest after an unanswered call. Read-only; expected errors become findings."""
     clear_run_cache()
     at, start = clock(), time.perf_counter()
     findings, blocking_check = list[Finding](), ""
@@ -66,7 +66,7 @@ def run_checks(
                 if blocking_check and not check.is_prerequisite
                 else _run_check(check, backend, clock, progress)
             )
-        except NoAnswer as error:  # each of the others could wait as long
+        except NoAnswer as error:  # every further check could wait just as long
             check_findings = (_failed_finding(check, error.what, error.next),)
             blocking_check = blocking_check or check.title
         findings += check_findings
@@ -91,12 +91,12 @@ def _failed_finding(check: Check, what: str, next_: str) -> Finding:
     return Finding(
         check.id,
         "problem",
-        f"{check.title}: this could not be checked",
-        "could not be checked",
+        f"{check.title}: check failed",
+        "check failed",
         means=what,
-        next=next_ or "Check again; if it stays so, show this report to whoever runs the backend.",
+        next=next_ or "Check again. If the problem persists, send this report to the backend's administrator.",
     )
 
 
 def _skipped_findings(check: Check, blocking_check: str) -> tuple[Finding, ...]:
-    return (Finding(check.id, "skipped", check.title, "not asked", means=f"It was not asked, because of: {blocking_check}."),)
+    return (Finding(check.id, "skipped", check.title, "not run", means=f"Skipped because of: {blocking_check}."),)

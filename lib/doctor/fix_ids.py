@@ -1,4 +1,4 @@
-"""The ids of all fixes. Checks offer a fix by its id and never import it; reports and pages carry the ids, so they never change. Pure."""
+"""Ids of all fixes. Checks offer a fix by id without importing it; reports and pages contain the ids, so they never change. Pure."""
 
 UPGRADE_DATABASE = "upgrade_database"
 RESTORE_BACKUP = "restore_backup"
@@ -14,7 +14,7 @@ REMOVE_EXPERIMENT = "remove_experiment"
 
 DELETE_SECRET_TAGS = "delete_secret_tags"  # noqa: S105 - an id, no secret
 
-# For places of files: the guide's four ways out, and reading from a folder that stands in for another.
+# For artifact locations: the guide's four options, and reading from a mapped folder.
 NEW_EXPERIMENT = "fresh_experiment"
 START_SERVER = "local_server"
 SET_TRACKING_URI = "tracking_variable"

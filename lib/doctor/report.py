@@ -1,4 +1,4 @@
-"""A report as text: short lines for a colleague or a shell, Markdown and JSON for a file; and evidence as people read it. Holds no secret. Pure."""
+"""Renders a report without secrets: short lines for a colleague or shell, Markdown and JSON for files; formats evidence. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _MARKDOWN_MARKS = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
 def report_lines(report: Report) -> tuple[str, ...]:
-    """One line for each thing that needs a look, and how many checks found nothing."""
+    """Return one line per problem or notice, and the number of passed checks."""
     check_ids = dict.fromkeys(finding.check_id for finding in report.findings)
     fine_count = len(check_ids) - len({finding.check_id for finding in report.findings if finding.level != "fine"})
     return (
@@ -26,14 +26,14 @@ def report_lines(report: Report) -> tuple[str, ...]:
 
 
 def report_markdown(report: Report, fix_results: Sequence[FixResult] = ()) -> str:
-    """The whole report: what needs a look with its evidence, what was fixed, all checks."""
+    """Return the complete report in Markdown: findings with evidence, applied fixes, all checks."""
     backend_text = f"{_escape_markdown(report.backend.name)} ({_escape_markdown(report.backend.label)})"
     parts = [
-        "# Doctor's report",
+        "# Doctor report",
         f"{backend_text}, {report.at.astimezone(UTC):%d %b %Y, %H:%M} UTC, MLflow {_escape_markdown(report.mlflow_version)}. Took {report.seconds:.1f} s.",
         *(_finding_section(finding) for finding in report.problems_and_notices),
         *(
-            f"## Cured: {_escape_markdown(result.title)}\n\n{_markdown_table(('', ''), result.evidence)}"
+            f"## Fixed: {_escape_markdown(result.title)}\n\n{_markdown_table(('', ''), result.evidence)}"
             for result in fix_results
         ),
         "## All checks",
@@ -46,7 +46,7 @@ def report_markdown(report: Report, fix_results: Sequence[FixResult] = ()) -> st
 
 
 def report_document(report: Report, fix_results: Sequence[FixResult] = ()) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the report as a JSON document."""
     return {
         "backend": {"kind": report.backend.kind, "uri": report.backend.uri, "mlflow": report.mlflow_version},
         "at": f"{report.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{report.at.microsecond // 1000:03d}Z",
@@ -87,7 +87,7 @@ def _markdown_table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
 
 
 def _escape_markdown(text: str) -> str:
-    """Foreign text in a file of Markdown: one line, no marks."""
+    """Escape foreign text for Markdown as a single line."""
     return _MARKDOWN_MARKS.sub(r"\\\1", " ".join(text.split()))
 
 
@@ -95,7 +95,7 @@ MAX_ROWS = 50
 
 
 def evidence_rows(rows: Sequence[tuple[str, ...]], max_rows: int = MAX_ROWS) -> Rows:
-    """Evidence for people: the first rows, and a last one that tells how many there are beyond them. Secrets in it are covered."""
+    """Return the first rows of evidence and a final row counting the rest, with secrets masked."""
     head = tuple(tuple(mask_secrets(cell) for cell in row) for row in rows[:max_rows])
     if len(rows) <= max_rows:
         return head
@@ -103,10 +103,10 @@ def evidence_rows(rows: Sequence[tuple[str, ...]], max_rows: int = MAX_ROWS) -> 
 
 
 def run_label(table: RunTable, run_id: str) -> str:
-    """What people call a run: its name and the beginning of its id, fit to be shown."""
+    """Return a run's display label: its name and shortened id, with secrets masked."""
     return format_run_label(str(table.identity.at[run_id, "name"] or ""), run_id)
 
 
 def format_run_label(name: str, run_id: str) -> str:
-    """The name of a run, secrets masked, and the beginning of its id; the latter alone for a run without a name."""
+    """Return the name, with secrets masked, and the shortened id; the id alone for an unnamed run."""
     return f"{mask_secrets(name)} ({run_id[:8]})" if name else run_id[:8]

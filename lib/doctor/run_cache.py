@@ -1,4 +1,4 @@
-"""All active runs and experiments of a backend, read once for the checks that ask about good practice. Writes nothing."""
+"""All active runs and experiments of a backend, read once for the good-practice checks. Read-only."""
 
 import threading
 from dataclasses import dataclass
@@ -20,27 +20,27 @@ _CACHE: "TTLCache[tuple[Backend, str | None], ActiveRuns]" = TTLCache(maxsize=4,
 
 @dataclass(frozen=True)
 class ActiveRuns:
-    """The active experiments, newest first, and their active runs: at most the newest 20,000."""
+    """The active experiments, newest first, and their newest active runs, at most 20,000."""
 
     experiments: tuple[Experiment, ...]
     table: RunTable
 
     @property
     def experiment_names(self) -> dict[str, str]:
-        """Experiment id → its name, fit to be shown."""
+        """Experiment names by id, with secrets masked."""
         return {experiment.experiment_id: mask_secrets(experiment.name) for experiment in self.experiments}
 
     @property
     def scope_note(self) -> str:
-        """Which runs were looked at, when not all were: "Looked at the newest 20,000 of 31,000 runs." """
+        """Which runs were checked if not all: "Checked the newest 20,000 of 31,000 runs." """
         if self.table.is_complete:
             return ""
         total_text = f" of {self.table.total:,}" if self.table.total else ""
-        return f"Looked at the newest {len(self.table):,}{total_text} runs."
+        return f"Checked the newest {len(self.table):,}{total_text} runs."
 
 
 def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
-    """Read experiments and runs. They are cached for twenty seconds while nobody writes to the file, so that checks share them."""
+    """Read experiments and runs, cached for twenty seconds while the file is unchanged, so that checks share them."""
     key = (backend, read_change_marker(backend))
     with _LOCK:
         if key in _CACHE:
@@ -54,6 +54,6 @@ def read_active_runs(backend: Backend, clock: Clock) -> ActiveRuns:
 
 
 def clear_run_cache() -> None:
-    """Read again next time, because a fix changed something."""
+    """Clear the cache, because a fix changed something."""
     with _LOCK:
         _CACHE.clear()

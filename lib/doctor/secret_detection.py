@@ -1,6 +1,6 @@
-"""Does a text hold a secret? Asked of detect-secrets, by its patterns alone: nothing is sent anywhere to be verified.
+"""Detects secrets in text with the patterns of detect-secrets; nothing is sent anywhere for verification.
 
-What is found is told by its kind and its length, never by any part of it.
+A match is described by its kind and length, never by any part of its value.
 """
 
 import re
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 MASK = "•••"
 MAX_CHARACTERS = 8_000
-"""Characters of a value that are looked at: as many as MLflow's database holds of a tag."""
+"""Characters of a value that are scanned: the maximum tag length in MLflow's database."""
 _ENTROPY_KINDS = ("Base64 High Entropy String", "Hex High Entropy String")
 _UNUSED_KINDS = (*_ENTROPY_KINDS, "Secret Keyword", "Public IP (ipv4)", "SoftLayer Credentials", "Cloudant Credentials")
-"""Patterns that a hash, a version number or an address would set off; the first three are asked below, of names that sound secret."""
+"""Patterns triggered by hashes, version numbers or addresses; the first three are applied below to names that suggest a secret."""
 _SECRET_NAME = re.compile(
     r"(^|[\W_])(access|auth|api|bearer|refresh|hf|secret)?[\W_]*(token|key|secret|credential)s?$", re.IGNORECASE
 )
@@ -29,39 +29,40 @@ _MIN_LENGTH = 6
 _NAME_ABOUT_A_SECRET = re.compile(
     r"(name|alg\w*|type|path|file|length|policy|id|count|columns?|ttl|days|version)$", re.IGNORECASE
 )
-"""How names end that speak about a secret and do not hold it: password_policy, secret_name, api_key_id."""
+"""Suffixes of names that describe a secret without holding it: password_policy, secret_name, api_key_id."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """What a text seems to hold: the kind in words, and the length of the piece. The piece itself is not kept."""
+    """A suspected secret: its kind in words and its length in characters. The value itself is not stored."""
 
     kind: str
     length: int
 
     @property
     def description(self) -> str:
-        """As people read it: "GitHub Token, 40 characters, not shown"."""
+        """Display text: "GitHub Token, 40 characters, not shown"."""
         return f"{self.kind}, {self.length} characters, not shown"
 
 
 def find_secret(name: str, value: str) -> Secret | None:
-    """The secret in a parameter or tag of this name, or None."""
+    """Return the secret in a parameter or tag of this name, or None."""
     text = value[:MAX_CHARACTERS]
     match = next(_find_pieces(text), None) or _find_by_name(name, text.strip())
     return Secret(match[0], len(match[1])) if match else None
 
 
 def mask_secrets(text: str) -> str:
-    """The same text with every piece that looks like a secret of a known shape covered."""
+    """Return the text with everything that matches a known secret format masked."""
     for kind, piece in list(_find_pieces(text[:MAX_CHARACTERS])):
         text = MASK if kind == _KEY_FILE_KIND else text.replace(piece, MASK)
     return text
 
 
 def _find_pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Words that hold a known shape, such as a cloud's key, a signed token or an address with a password. Whole words: a pattern may
-    match no more than the beginning."""
+    """Yield words that contain a known format, such as a cloud key, a signed token or a URL with a password.
+
+    Complete words are yielded because a pattern may match only the beginning."""
     for plugin in _pattern_plugins():
         pieces = {piece for piece in plugin.analyze_string(text) if isinstance(piece, str) and piece}
         if pieces and plugin.secret_type == _KEY_FILE_KIND:
@@ -73,14 +74,14 @@ def _find_pieces(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _find_by_name(name: str, text: str) -> tuple[str, str] | None:
-    """The whole value, when the name says that it is a password or a key and the value could be one."""
+    """Return the entire value if the name indicates a password or key and the value could be one."""
     if len(text) < _MIN_LENGTH or _HARMLESS_VALUE.fullmatch(text) or _NAME_ABOUT_A_SECRET.search(name):
         return None
     quotable_text = text.replace('"', "'")
     if any(_keyword_plugin().analyze_string(f'{name} = "{quotable_text}"')):
-        return "Secret by its name", text
+        return "Secret according to its name", text
     if _SECRET_NAME.search(name) and any(_is_random(plugin, text) for plugin in _entropy_plugins()):
-        return "Random text under a secret's name", text
+        return "Random text under a secret-like name", text
     return None
 
 

@@ -1,6 +1,6 @@
-"""The doctor's values: a check, its findings, the fixes they offer, and the result of a fix. Pure.
+"""Types of the Doctor: checks, findings, offered fixes, and fix results. Pure.
 
-All text is plain sentences, never Markdown, and holds no secret: findings are copied, downloaded and sent to colleagues.
+All text is plain, never Markdown, and contains no secrets: findings are copied, downloaded and sent to colleagues.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,25 +14,25 @@ from lib.backends.backend import Backend
 Level = Literal["fine", "notice", "problem", "skipped"]
 Clock = Callable[[], datetime]
 ProgressCallback = Callable[[str], None]
-"""Receives, sentence by sentence, what is being done: a page and a terminal show it."""
+"""Receives progress messages, one sentence each, for display on a page or terminal."""
 Rows = tuple[tuple[str, ...], ...]
 CONFIRMATION_INPUT = "typed"
-"""The argument that holds what a person typed to confirm a fix; applying compares it with the confirmation text of that moment."""
+"""Argument with the text typed to confirm a fix; compared with the current confirmation text before applying."""
 
 
 @dataclass(frozen=True)
 class FixOffer:
-    """A fix that a finding offers: its id (see `lib.doctor.fix_ids`) and the arguments to apply it with."""
+    """A fix offered by a finding: its id (see `lib.doctor.fix_ids`) and its arguments."""
 
     fix_id: str
     arguments: tuple[tuple[str, str], ...] = ()
 
     def __getitem__(self, name: str) -> str:
-        """The argument of this name; empty when there is none."""
+        """Return the argument of this name, or an empty string."""
         return dict(self.arguments).get(name, "")
 
     def with_inputs(self, inputs: Mapping[str, str]) -> "FixOffer":
-        """The same offer with a person's inputs as further arguments."""
+        """Return the offer with user inputs as additional arguments."""
         return FixOffer(self.fix_id, tuple(sorted((dict(self.arguments) | dict(inputs)).items())))
 
 
@@ -43,10 +43,10 @@ def offer_fix(fix_id: str, **arguments: str) -> FixOffer:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """Result of a check.
 
-    `title` is a sentence without a full stop ("Files cannot be saved in wine-remote"), `summary` its half line for the list of all
-    checks ("1 of 9 wrong"), `evidence` rows under `columns`, `means` what follows for people's work, `next` what to do.
+    `title` is a sentence without a full stop ("Files cannot be saved in wine-remote"), `summary` a short form for the list of all
+    checks ("1 of 9 wrong"), `evidence` the rows under `columns`, `means` the consequences, `next` the recommended action.
     """
 
     check_id: str
@@ -62,10 +62,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One question to a backend. `run(backend, clock, progress)` answers with one finding or more, and changes nothing.
+    """A read-only check of a backend. `run(backend, clock, progress)` returns one or more findings.
 
-    One that `is_quick` is cheap enough for a card on Overview. After a problem in one that `is_prerequisite`, the others are
-    skipped: they could not say anything.
+    `is_quick` marks a check cheap enough for a card on Overview. After a problem in a check with `is_prerequisite`, the others
+    are skipped because they could not produce meaningful results.
     """
 
     id: str
@@ -76,13 +76,13 @@ class Check:
     is_prerequisite: bool = False
 
     def fine_findings(self, summary: str, title: str = "") -> tuple[Finding, ...]:
-        """The answer when nothing is wrong."""
+        """Return the finding of a passed check."""
         return (Finding(self.id, "fine", title or self.title, summary),)
 
 
 @dataclass(frozen=True)
 class Snippet:
-    """Something to copy: the calls or commands that do what a fix does, in one language; `label` when there are several."""
+    """Calls or commands equivalent to a fix, in one language, for copying; `label` distinguishes several."""
 
     text: str
     language: Literal["python", "bash", "powershell", "batch", "text"] = "python"
@@ -91,10 +91,10 @@ class Snippet:
 
 @dataclass(frozen=True)
 class FixPreview:
-    """What a fix would do if it were applied now, for the person who decides.
+    """Preview of what a fix would do if applied now.
 
-    `changes` are sentences in their order, `snippets` the calls or commands that do the same, `undo` says how to take it back; empty
-    when that is impossible. `confirmation_text` must be typed before; empty for none.
+    `changes` are sentences in execution order, `snippets` the equivalent calls or commands, `undo` the way to undo it, empty if
+    impossible. `confirmation_text` must be typed to confirm; empty if no confirmation is needed.
     """
 
     title: str
@@ -106,7 +106,7 @@ class FixPreview:
 
 @dataclass(frozen=True)
 class FixInput:
-    """An input that a fix needs: the name of its argument, its label, its default, and a help line."""
+    """An input of a fix: argument name, label, default, and help text."""
 
     name: str
     label: str
@@ -116,7 +116,7 @@ class FixInput:
 
 @dataclass(frozen=True)
 class FixResult:
-    """How a fix ended: what was done, the evidence that verified it, and the backend to use from now on, if another."""
+    """Result of a fix: what was done, the verifying evidence, and the backend to switch to, if any."""
 
     title: str
     evidence: Rows = ()
@@ -126,9 +126,9 @@ class FixResult:
 
 @dataclass(frozen=True)
 class FixContext:
-    """Where a fix is applied: the backend, the clock, and Podium's own folder.
+    """Environment of a fix: the backend, the clock, and Podium's own folder.
 
-    A Podium that `is_shared` serves people who must not start programs or reach folders of its machine.
+    With `is_shared`, users must not start programs or access folders on Podium's machine.
     """
 
     backend: Backend
@@ -139,11 +139,11 @@ class FixContext:
 
 @dataclass(frozen=True)
 class Fix:
-    """A kind of fix: its title, one line on what it costs, its inputs, how it is previewed, how it is applied.
+    """A kind of fix: title, a one-line note on its cost, inputs, preview, and apply function.
 
-    `preview` changes nothing. `apply` is None for a fix that a person applies elsewhere, such as a line for a shell. It raises
-    PodiumError when it did not work; what it returns has been verified. One that `needs_machine_access` starts a program on
-    Podium's machine, or reads or writes a folder there that a person names.
+    `preview` is read-only. `apply` is None for a fix applied elsewhere, such as a shell command; it raises PodiumError on failure
+    and returns a verified result. `needs_machine_access` marks a fix that starts a program on Podium's machine or accesses a
+    user-specified folder there.
     """
 
     id: str
@@ -157,9 +157,9 @@ class Fix:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings about one backend, in the order of the checks, when they were made, how long it took, and with which MLflow.
+    """All findings about a backend in check order, with time, duration in seconds, and MLflow version.
 
-    `blocking_check` is the title of the check after which the others could not be asked.
+    `blocking_check` is the title of the check whose problem caused the remaining ones to be skipped.
     """
 
     backend: Backend
@@ -170,10 +170,10 @@ class Report:
     blocking_check: str = ""
 
     def findings_with_level(self, *levels: Level) -> tuple[Finding, ...]:
-        """The findings of these levels."""
+        """Return the findings of these levels."""
         return tuple(finding for finding in self.findings if finding.level in levels)
 
     @property
     def problems_and_notices(self) -> tuple[Finding, ...]:
-        """What needs a look: problems first, then notices."""
+        """Findings that need attention: problems first, then notices."""
         return (*self.findings_with_level("problem"), *self.findings_with_level("notice"))

@@ -1,1 +1,1 @@
-"""Jobs that outlive the server: a job's folder (`job_folder`), the queue (`job_queue`), and the process that runs one (`job_runner`)."""
+"""Background jobs that outlive the server: a job's folder (`job_folder`), the queue (`job_queue`), and the runner (`job_runner`)."""

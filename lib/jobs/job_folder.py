@@ -1,8 +1,8 @@
-"""A job as a folder: the spec, the status, the log. All readers read the same files, so no process has to remember a job.
+"""A job as a folder with spec, status and log. All readers use these files, so no process has to keep a job in memory.
 
-    spec.json    what is to run; written once        status.json   the state; replaced at once, never half written
-    log.txt      what the script printed             cancel        exists when someone asked to stop it
-    alive.lock   held by the runner as long as it lives; the system releases it even after kill -9
+    spec.json    the task; written once              status.json   the state; replaced atomically
+    log.txt      output of the script                cancel        exists once a stop was requested
+    alive.lock   held by the runner while it lives; the system releases it even after kill -9
 
 `job_queue` writes spec and cancel, `job_runner` the rest.
 """
@@ -33,10 +33,10 @@ _TAIL_BYTES = 64_000
 
 @dataclass(frozen=True)
 class Job:
-    """One start of a script.
+    """One execution of a script.
 
     `state`: queued and running are live; finished, failed, stopped (on request) and lost (its runner died) are final.
-    `is_stopping`: it is live and was asked to stop. `cleanup_attempted_at` is set while runs of a job that ended badly may be open.
+    `is_stopping`: live, and a stop was requested. `cleanup_attempted_at` is set while a failed job may still have open runs.
     """
 
     id: str
@@ -55,13 +55,13 @@ class Job:
 
     @property
     def is_live(self) -> bool:
-        """Whether it waits or runs."""
+        """Whether the job is queued or running."""
         return self.state in LIVE_STATES
 
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is by its own log: `done` of `total` fits or runs."""
+    """Progress of a job according to its log: `done` of `total` fits or runs."""
 
     done: int
     total: int
@@ -69,21 +69,21 @@ class JobProgress:
 
 
 def is_job_id(text: str) -> bool:
-    """Whether a text, perhaps from an address, can be the id of a job; only then may it name a folder."""
+    """Return whether a text, perhaps from a URL, is a well-formed job id; only then may it name a folder."""
     return _ID.fullmatch(text) is not None
 
 
 def list_job_ids(folder: Path) -> list[str]:
-    """The ids of all jobs in the folder of jobs, newest first."""
+    """Return the ids of all jobs in the jobs folder, newest first."""
     names = [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
     return sorted((name for name in names if is_job_id(name) and (folder / name / "spec.json").exists()), reverse=True)
 
 
 def read_job(folder: Path) -> Job:
-    """The job in its folder. Raises NotFound when there is none."""
+    """Read the job in a folder. Raises NotFound if there is none."""
     spec, status = _read_json(folder / "spec.json"), _read_json(folder / "status.json")
     if not spec or not status:
-        raise NotFound(f"There is no job {folder.name}.", next="Choose one of the earlier jobs.")
+        raise NotFound(f"There is no job {folder.name}.", next="Choose a job from the list.")
     return Job(
         id=folder.name,
         task=spec["demo"],
@@ -102,33 +102,33 @@ def read_job(folder: Path) -> Job:
 
 
 def read_job_state(folder: Path) -> str:
-    """The state alone, quickly; an empty text when the folder cannot be read."""
+    """Read only the state; returns an empty string if the folder cannot be read."""
     return str(_read_json(folder / "status.json").get("state", ""))
 
 
 def read_script_process(folder: Path) -> tuple[int, float] | None:
-    """Process id and start time of the script of a running job."""
+    """Return process id and start time of a running job's script, or None."""
     child = _read_json(folder / "status.json").get("child")
     return (int(child[0]), float(child[1])) if child else None
 
 
 def write_status(folder: Path, **changes: object) -> None:
-    """Update the status, in one step for all readers."""
+    """Update the status atomically."""
     write_json(folder / "status.json", _read_json(folder / "status.json") | changes)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write a small JSON file so that nobody reads half of it."""
+    """Write a small JSON file atomically, so that readers never see a partial file."""
     write_private_file(path, json.dumps(content, indent=1).encode(), is_durable=False)
 
 
 def alive_lock(folder: Path) -> FileLock:
-    """The lock that a runner holds. Whoever gets it at once knows that no runner lives."""
+    """Return the lock held by a runner. Acquiring it without waiting proves that no runner is alive."""
     return FileLock(folder / "alive.lock", mode=0o600, is_singleton=False, thread_local=False)
 
 
 def has_live_runner(folder: Path) -> bool:
-    """Whether a living runner holds the job. Checking takes the lock for an instant at most."""
+    """Return whether a live runner holds the job; checking may hold the lock for an instant."""
     lock = alive_lock(folder)
     try:
         lock.acquire(timeout=0)
@@ -139,7 +139,7 @@ def has_live_runner(folder: Path) -> bool:
 
 
 def read_log_tail(job: Job, lines: int = 200) -> str:
-    """The last lines of what the script printed, whole lines only, without terminal codes."""
+    """Return the last complete lines of the script's output, without terminal control codes."""
     content, is_truncated = _last_bytes(job.folder / "log.txt")
     text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     complete_text = text.partition("\n")[2] if is_truncated else text
@@ -147,7 +147,7 @@ def read_log_tail(job: Job, lines: int = 200) -> str:
 
 
 def read_progress(job: Job) -> JobProgress | None:
-    """The last `fit 12/60` or `run 2/3` of the log; None while nothing of the kind was printed."""
+    """Return the last `fit 12/60` or `run 2/3` in the log, or None if there is none yet."""
     matches = _PROGRESS.findall(_last_bytes(job.folder / "log.txt")[0])
     if not matches:
         return None
@@ -156,7 +156,7 @@ def read_progress(job: Job) -> JobProgress | None:
 
 
 def _last_bytes(path: Path) -> tuple[bytes, bool]:
-    """The end of a file, and whether something stands before it."""
+    """Return the end of a file, and whether earlier content was cut off."""
     if not path.exists():
         return b"", False
     with path.open("rb") as log_file:

@@ -1,6 +1,6 @@
-"""Starting, listing, stopping and reaping jobs. Their state is in their folders (`job_folder`); a `job_runner` runs the script.
+"""Starts, lists, stops and reaps jobs. Job state is in their folders (`job_folder`); a `job_runner` runs the script.
 
-A job outlives whoever started it. When its runner was killed, the next reader ends what it left.
+A job outlives the process that started it. If its runner was killed, the next reader cleans up.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ from lib.jobs.job_settings import JobSettings, script_environment, working_folde
 __all__ = ["JobSpec", "cancel", "find_job", "find_job_runs", "list_jobs", "reap_lost_jobs", "start_job", "wait"]
 
 _CLEANUP_RETRY_AFTER = timedelta(seconds=30)
-"""How long to leave a backend alone that did not answer when runs were to be ended."""
+"""How long to wait before retrying a backend that did not respond when runs were to be ended."""
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What a job is to run: a script with its arguments, its title, and the key of the task, by which whoever ordered it knows it again."""
+    """The task of a job: a script, its arguments, a title, and a key by which the caller recognizes it."""
 
     task: str
     title: str
@@ -44,7 +44,7 @@ class JobSpec:
 
 
 def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: datetime) -> Job:
-    """Write the spec and start its runner, a process in a session of its own that nobody has to wait for."""
+    """Write the spec and start its runner, a detached process in its own session."""
     folder = settings.jobs_folder / _next_id(settings, at)
     try:
         make_private_folder(folder)
@@ -56,15 +56,15 @@ def start_job(settings: JobSettings, spec: JobSpec, backend: Backend, at: dateti
         is_full = error.errno in DISK_FULL_ERRNOS
         raise NotWritable(
             "The job could not be started: the disk is full." if is_full else f"The job could not be started ({error}).",
-            next=f"Make room on the disk of {settings.jobs_folder}, then start it again."
+            next=f"Free up space on the disk of {settings.jobs_folder}, then start the job again."
             if is_full
-            else "Check the rights of the folder, or set PODIUM_HOME.",
+            else "Check the folder's permissions, or set PODIUM_HOME.",
         ) from error
     return job_folder.read_job(folder)
 
 
 def _next_id(settings: JobSettings, at: datetime) -> str:
-    """An id that sorts after every earlier one: two jobs ordered within a millisecond keep their order in the queue."""
+    """Return an id that sorts after all earlier ones, so jobs created within the same millisecond keep their order."""
     newest_id = next(iter(job_folder.list_job_ids(settings.jobs_folder)), "")
     job_id = str(ULID.from_datetime(at))
     while job_id <= newest_id and job_id[:10] == newest_id[:10]:
@@ -102,7 +102,7 @@ def _start_runner(folder: Path, environment: dict[str, str]) -> None:
 
 
 def list_jobs(settings: JobSettings, max_count: int = 50) -> list[Job]:
-    """The newest jobs, newest first; at most `max_count` of them."""
+    """Return the newest jobs, newest first, at most `max_count`."""
     jobs = []
     for job_id in job_folder.list_job_ids(settings.jobs_folder)[:max_count]:
         with contextlib.suppress(NotFound):
@@ -111,36 +111,36 @@ def list_jobs(settings: JobSettings, max_count: int = 50) -> list[Job]:
 
 
 def find_job(settings: JobSettings, job_id: str) -> Job:
-    """One job. Raises NotFound, also for a text that is no id at all."""
+    """Return one job. Raises NotFound, also for a malformed id."""
     if not job_folder.is_job_id(job_id):
-        raise NotFound("That is not the id of a job.", next="Choose one of the earlier jobs.")
+        raise NotFound("This is not a valid job id.", next="Choose a job from the list.")
     return job_folder.read_job(settings.jobs_folder / job_id)
 
 
 def cancel(settings: JobSettings, job_id: str) -> None:
-    """Ask for a job to be stopped; its runner does it within seconds. Nothing happens to a job that has ended."""
+    """Request that a job be stopped; its runner does so within seconds. Has no effect on a job that has ended."""
     job = find_job(settings, job_id)
     if job.is_live:
         (job.folder / "cancel").touch(mode=0o600)
 
 
 def wait(settings: JobSettings, job_id: str, timeout_seconds: float = float("inf")) -> Job:
-    """Wait until a job has ended, or `timeout_seconds`, and return it as it then is."""
+    """Wait until a job has ended, at most `timeout_seconds`, and return its current state."""
     deadline = time.monotonic() + timeout_seconds
     job = find_job(settings, job_id)
     while job.is_live and time.monotonic() < deadline:
         time.sleep(0.1)
-        job = reap_if_lost(find_job(settings, job_id), datetime.now(job.created_at.tzinfo))  # noqa: TID251 - waiting is about the real clock
+        job = reap_if_lost(find_job(settings, job_id), datetime.now(job.created_at.tzinfo))  # noqa: TID251 - waiting uses the real clock
     return job
 
 
 def reap_lost_jobs(settings: JobSettings, at: datetime) -> list[Job]:
-    """The newest jobs, after those whose runner died were ended. Every page and command reads jobs through this."""
+    """End jobs whose runner died and return the newest jobs. Every page and command reads jobs through this."""
     return [reap_if_lost(job, at) for job in list_jobs(settings)]
 
 
 def reap_if_lost(job: Job, at: datetime) -> Job:
-    """The job as it is; one whose runner is gone is ended first: its script, then its runs (KILLED), then itself."""
+    """Return the job; if its runner is gone, first end its script, then its runs (KILLED), then the job."""
     if job.is_live and not _is_starting(job, at) and not job_folder.has_live_runner(job.folder):
         return _end_lost(job, at)
     if job.cleanup_attempted_at and at - job.cleanup_attempted_at > _CLEANUP_RETRY_AFTER:
@@ -154,7 +154,7 @@ def _is_starting(job: Job, at: datetime) -> bool:
 
 
 def _end_lost(job: Job, at: datetime) -> Job:
-    """Only one of several concurrent readers ends it: whoever gets the runner's lock."""
+    """End a lost job. Of several concurrent readers, only the one that acquires the runner's lock does so."""
     lock = job_folder.alive_lock(job.folder)
     try:
         lock.acquire(timeout=0)
@@ -173,7 +173,7 @@ def _end_lost(job: Job, at: datetime) -> Job:
 
 
 def _terminate_runs(job: Job, at: datetime) -> None:
-    """End the runs that are still open; if the backend does not answer, a later call tries again."""
+    """End the runs still open; if the backend does not respond, a later call tries again."""
     job_folder.write_status(job.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
         terminate_open_runs(attach_credential(job.backend), job.id)

@@ -1,7 +1,7 @@
-"""The process that owns one job: it waits for the job's turn, runs the script, writes its log and records how it ended.
+"""The process that owns one job: it waits for the job's turn, runs the script, writes the log and records the outcome.
 
-Started as `python -m lib.jobs.job_runner FOLDER` in a session of its own, so it lives on when the app is killed. It holds the job's
-`alive.lock` until it ends. MLflow is imported only after a bad end, to set the runs left open to KILLED.
+Started as `python -m lib.jobs.job_runner FOLDER` in its own session, so it survives when the app is killed. It holds the job's
+`alive.lock` until it exits. MLflow is imported only after a failure, to set open runs to KILLED.
 """
 
 import json
@@ -27,11 +27,11 @@ _TURN_POLL_SECONDS = 0.25
 
 
 class StopRequested(Exception):
-    """SIGTERM came, or the file `cancel` exists."""
+    """SIGTERM was received, or the file `cancel` exists."""
 
 
 def run_job(folder: Path) -> None:
-    """Run the job in `folder` to its end. Returns at once when it has ended already."""
+    """Run the job in `folder` to completion. Returns immediately if it has already ended."""
     with job_folder.alive_lock(folder):
         if job_folder.read_job_state(folder) != "queued":
             return
@@ -44,7 +44,7 @@ def run_job(folder: Path) -> None:
 
 
 def _wait_for_turn(folder: Path) -> None:
-    """Return once this job is marked as running: no more than its limit run, and older ones in the queue go first."""
+    """Wait until this job is marked as running, within the limit of concurrent jobs and after older queued jobs."""
     limit = int(json.loads((folder / "spec.json").read_text(encoding="utf-8"))["limit"])
     while True:
         _raise_if_cancelled(folder)
@@ -56,7 +56,7 @@ def _wait_for_turn(folder: Path) -> None:
 
 
 def _count_jobs_ahead(folder: Path) -> int:
-    """How many live jobs run already or were queued before this one."""
+    """Return how many live jobs are running or were queued before this one."""
     others = [folder.parent / job_id for job_id in job_folder.list_job_ids(folder.parent) if job_id != folder.name]
     states = [(other, job_folder.read_job_state(other)) for other in others]
     jobs_ahead = [other for other, state in states if state == "running" or (state == "queued" and other.name < folder.name)]
@@ -64,12 +64,12 @@ def _count_jobs_ahead(folder: Path) -> int:
 
 
 def _is_starting(folder: Path) -> bool:
-    """Whether this job was queued a moment ago, so that its runner may not have started yet. It keeps its turn."""
+    """Return whether the job was queued so recently that its runner may not have started yet; it keeps its turn."""
     if job_folder.read_job_state(folder) != "queued":
         return False
     try:
         return datetime.now(UTC) - job_folder.read_job(folder).created_at < job_settings.STARTUP_GRACE_PERIOD  # noqa: TID251 - this process is the edge
-    except NotFound:  # removed meanwhile
+    except NotFound:  # removed in the meantime
         return False
 
 
@@ -107,7 +107,7 @@ def _start_script(folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def _wait_for_script(folder: Path, script: "subprocess.Popen[bytes]") -> int:
-    """The exit code of the script. Raises StopRequested when it is to end before."""
+    """Return the script's exit code. Raises StopRequested if it is to be stopped."""
     while (code := script.poll()) is None:
         _raise_if_cancelled(folder)
         time.sleep(_POLL_SECONDS)
@@ -115,7 +115,7 @@ def _wait_for_script(folder: Path, script: "subprocess.Popen[bytes]") -> int:
 
 
 def _record_end(folder: Path, state: str, code: int, pid: int) -> None:
-    """Record the end last, so that whoever sees it finds the runs ended as well."""
+    """Record the end last, so that any reader who sees it also finds the runs ended."""
     processes.end_process_tree(pid, grace_seconds=0)
     ended = _now()
     are_runs_closed = state == "finished" or _terminate_runs(folder)
@@ -123,17 +123,17 @@ def _record_end(folder: Path, state: str, code: int, pid: int) -> None:
 
 
 def _terminate_runs(folder: Path) -> bool:
-    """End the job's open runs. Whether none is RUNNING any more."""
+    """End the job's open runs. Returns whether none is RUNNING afterwards."""
     from lib.jobs.job_runs import terminate_open_runs
 
     job = job_folder.read_job(folder)
     try:
         run_count = terminate_open_runs(read_from_environment(os.environ, job.backend), job.id)
     except PodiumError as error:
-        _append_to_log(folder, f"Its runs could not be ended: {error}")
+        _append_to_log(folder, f"The job's runs could not be ended: {error}")
         return False
     if run_count:
-        _append_to_log(folder, f"Runs left open and now ended as KILLED: {run_count}.")
+        _append_to_log(folder, f"Open runs set to KILLED: {run_count}.")
     return True
 
 
@@ -148,7 +148,7 @@ def _raise_if_cancelled(folder: Path) -> None:
 
 
 def _handle_signals(folder: Path) -> None:
-    """Signals become the same file that a page writes, so there is one way to stop."""
+    """Handle signals by creating the same `cancel` file a page writes, so that there is a single way to stop."""
 
     def request_stop(_number: int, _frame: FrameType | None) -> None:
         (folder / "cancel").touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""The runs of a job, found by the tag `podium.job` that MLflow puts on all of them, and their end when the job ended badly."""
+"""Finds a job's runs by the tag `podium.job`, which MLflow sets on all of them, and ends them if the job failed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _PAGE_SIZE = 500
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run of a job. `parent_run_id` is that of its parent run, or empty; `metrics` are the last values, `params` are text."""
+    """One run of a job. `parent_run_id` is empty without a parent; `metrics` are the last values, `params` are text."""
 
     run_id: str
     name: str
@@ -33,9 +33,9 @@ class RunSummary:
 
 
 def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
-    """All runs of a job in any experiment, the first one first.
+    """Return all runs of a job in any experiment, oldest first.
 
-    Raises PodiumError when the backend does not answer or cannot be read.
+    Raises PodiumError if the backend does not respond or cannot be read.
     """
     is_missing = backend.path is not None and not backend.path.exists()
     if is_missing or not is_job_id(job_id):
@@ -48,7 +48,7 @@ def find_job_runs(backend: Backend, job_id: str) -> tuple[RunSummary, ...]:
 
 
 def terminate_open_runs(backend: Backend, job_id: str) -> int:
-    """Set the runs of a job that are still RUNNING to KILLED. Returns how many there were; raises as `find_job_runs` does."""
+    """Set a job's RUNNING runs to KILLED. Returns their number; raises like `find_job_runs`."""
     open_runs = [run for run in find_job_runs(backend, job_id) if run.status == "RUNNING"]
     with translate_errors(f"The job {job_id}"):
         for run in open_runs:
@@ -67,7 +67,7 @@ def _find_tagged_runs(backend: Backend, job_id: str) -> Iterator["Run"]:
 
 
 def _iterate_pages(search: Any, **arguments: object) -> Iterator[Any]:
-    """All results of a search that MLflow answers page by page."""
+    """Yield all results of a paginated MLflow search."""
     token: str | None = None
     while True:
         page = search(**arguments, max_results=_PAGE_SIZE, page_token=token)

@@ -1,4 +1,4 @@
-"""Settings of jobs: their folder, how many run at once, and what of the environment a script inherits. Pure but for paths."""
+"""Job settings: the jobs folder, how many run at once, and which environment variables a script inherits. Pure except for paths."""
 
 import json
 from collections.abc import Mapping
@@ -34,9 +34,9 @@ STARTUP_GRACE_PERIOD = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class JobSettings:
-    """`jobs_folder` holds one folder per job, `max_running` jobs run at once and the others wait, `environment` is that of the app.
+    """`jobs_folder` has one folder per job, at most `max_running` jobs run at once, `environment` is the app's.
 
-    The environment may hold passwords: it is never shown, written down or put on a command line.
+    The environment may contain passwords: it is never shown, saved or put on a command line.
     """
 
     jobs_folder: Path
@@ -45,21 +45,21 @@ class JobSettings:
 
 
 def read_job_settings(environment: Mapping[str, str], project: Path) -> JobSettings:
-    """The settings that an environment asks for: the folder of jobs in Podium's own folder, and `PODIUM_JOBS` (else 1).
+    """Read the settings from an environment: the jobs folder in Podium's own folder, and `PODIUM_JOBS` (default 1).
 
-    Raises BadInput when `PODIUM_JOBS` is not a number from 1 to 64.
+    Raises BadInput if `PODIUM_JOBS` is not a number from 1 to 64.
     """
     limit = environment.get("PODIUM_JOBS", "").strip() or "1"
     if not limit.isdecimal() or not 1 <= int(limit) <= 64:
-        raise BadInput(f"PODIUM_JOBS is {limit!r}, but must be a number from 1 to 64.", next="Set it anew, then restart.")
+        raise BadInput(f"PODIUM_JOBS is {limit!r}, but must be a number from 1 to 64.", next="Correct it, then restart.")
     return JobSettings(podium_home(environment, project) / "jobs", int(limit), dict(environment))
 
 
 def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> dict[str, str]:
-    """The environment of a script: an allow-list, where to log, and the tag that all its runs get.
+    """Return a script's environment: allow-listed variables, the backend to log to, and the tag for all its runs.
 
-    `MLFLOW_RUN_CONTEXT` makes MLflow tag every run the process starts, so the script need not know of any job. The credential of the
-    backend goes here and nowhere else: not into arguments, nor into the files of the job.
+    `MLFLOW_RUN_CONTEXT` makes MLflow tag every run of the process, so scripts need not know about jobs. The backend's credential
+    is passed only here, never in arguments or in the job's files.
     """
     credential = find_credential(backend)
     names = [
@@ -86,5 +86,5 @@ def script_environment(settings: JobSettings, backend: Backend, job_id: str) -> 
 
 
 def working_folder(backend: Backend, project: Path) -> Path:
-    """Where a script runs: beside a SQLite database, so that its relative paths land there; in the project for a server."""
+    """Return a script's working folder: the SQLite database's folder, so relative paths end up there, or the project for a server."""
     return backend.path.parent if backend.path else project

@@ -1,1 +1,1 @@
-"""The demos: what they are (`catalogue`) and their start as jobs (`demo_jobs`)."""
+"""Demos: their definitions (`catalogue`) and how they are started as jobs (`demo_jobs`)."""

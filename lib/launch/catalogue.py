@@ -1,7 +1,7 @@
-"""The demos on offer: what each teaches, its parameters with their limits, what it costs. Pure.
+"""Available demos: what each teaches, its parameters with limits, and its cost. Pure.
 
-Values come from widgets or as text from a command line; both are checked here and become the arguments of the script. Where the
-scripts are and how they run is left to `demo_jobs`.
+Values come from widgets or as text from a command line; both are validated here and converted to script arguments. `demo_jobs`
+locates and runs the scripts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from lib.errors import BadInput
 
 ParameterKind = Literal["text", "id", "number", "numbers", "depths"]
 ParameterInput = str | int | Sequence[int | None] | Sequence[int]
-"""A value as it is given: by a widget, or as text by a command line."""
+"""Unvalidated value from a widget, or text from a command line."""
 ParameterValue = str | int | tuple[int | None, ...]
-"""A value after the check, as the script gets it."""
+"""Validated value as passed to the script."""
 _MAX_NUMBERS = 8
 
 
@@ -23,8 +23,8 @@ _MAX_NUMBERS = 8
 class DemoParameter:
     """One parameter of a demo.
 
-    `kind` is text, id (of an experiment), number, numbers (several), or depths (several, None for no limit). Numbers lie between
-    `minimum` and `maximum`; `choices` are those that a page offers at a click. `default` has the type that `parse` returns.
+    `kind` is text, id (of an experiment), number, numbers (several), or depths (several, None for no limit). Numbers are between
+    `minimum` and `maximum`; `choices` are the options offered on a page. `default` has the type returned by `parse`.
     """
 
     name: str
@@ -37,9 +37,9 @@ class DemoParameter:
     help: str = ""
 
     def parse(self, value: ParameterInput) -> ParameterValue:
-        """The value as the script gets it. Text is read as numbers where numbers are meant ("1, 5, 15", "none, 10").
+        """Return the value as passed to the script. Text is parsed as numbers if required ("1, 5, 15", "none, 10").
 
-        Raises BadInput, in words that name the parameter.
+        Raises BadInput with a message that names the parameter.
         """
         match self.kind:
             case "text":
@@ -54,12 +54,12 @@ class DemoParameter:
     def _parse_text(self, value: ParameterInput) -> str:
         text = str(value).strip()
         if not text:
-            raise BadInput(f"{self.label} is empty.", next=f"Type a name, for example {self.default}.")
+            raise BadInput(f"{self.label} is empty.", next=f"Enter a name, for example {self.default}.")
         if len(text) > 200 or not text.isprintable():
-            raise BadInput(f"{self.label} is longer than 200 characters or holds characters that cannot be shown.")
+            raise BadInput(f"{self.label} is longer than 200 characters or contains characters that cannot be displayed.")
         if self.name == "experiment" and text.lower().startswith(LEDGER_EXPERIMENT):
             raise BadInput(
-                f"Experiments whose name begins with {LEDGER_EXPERIMENT} are kept for Podium's own records.",
+                f"Experiment names that begin with {LEDGER_EXPERIMENT} are reserved for Podium's own records.",
                 next="Choose another name.",
             )
         return text
@@ -69,7 +69,7 @@ class DemoParameter:
         if not text.isdecimal() or len(text) > 20:
             raise BadInput(
                 f"{self.label} must be a whole number such as 0, not {_quote(value)}.",
-                next="Compare shows the id of an experiment.",
+                next="Look up the experiment id on the Compare page.",
             )
         return text
 
@@ -85,7 +85,7 @@ class DemoParameter:
         parts = [values] if isinstance(values, int) else values
         numbers = tuple(dict.fromkeys(self._parse_item(part) for part in parts))
         if not 1 <= len(numbers) <= _MAX_NUMBERS:
-            raise BadInput(f"{self.label} needs one to {_MAX_NUMBERS} numbers, not {len(numbers)}.", next="Pick at least one.")
+            raise BadInput(f"{self.label} needs one to {_MAX_NUMBERS} numbers, not {len(numbers)}.", next="Choose at least one.")
         return numbers
 
     def _parse_item(self, part: object) -> int | None:
@@ -95,9 +95,9 @@ class DemoParameter:
 
 @dataclass(frozen=True)
 class Demo:
-    """One demo. `key` names it in addresses and on the command line, `number` is that of the guide and of its script.
+    """One demo. `key` identifies it in URLs and on the command line; `number` is its number in the guide and script name.
 
-    `needs_remote`: its lesson is a backend on another machine, so it cannot be learnt on local files.
+    `needs_remote`: it demonstrates a backend on another machine, so it cannot run on local files.
     """
 
     key: str
@@ -110,27 +110,25 @@ class Demo:
     needs_remote: bool = False
 
     def unavailable_reason(self, *, is_server: bool) -> str:
-        """Why it cannot be started on a backend, as a sentence; empty where it can."""
+        """Return why it cannot be started on a backend, as a sentence; empty if it can."""
         if is_server or not self.needs_remote:
             return ""
-        return "This demo logs to another machine: it needs a DagsHub repository or an MLflow server, chosen on Settings."
+        return "This demo logs to another machine. It needs a DagsHub repository or an MLflow server, selected on Settings."
 
 
 def _experiment_parameter(name: str) -> DemoParameter:
-    return DemoParameter("experiment", "Experiment", "text", name, help="Made when it is missing")
+    return DemoParameter("experiment", "Experiment", "text", name, help="Created if it does not exist")
 
 
 _TREES = DemoParameter("n_estimators", "Trees", "number", 15, help="Trees in the forest")
 _DEPTH = DemoParameter("max_depth", "Max depth", "number", 10, maximum=100, help="How deep a tree may grow")
-_AUTHOR = DemoParameter("author", "Author", "text", "Podium demo", help="Becomes the tag Author of every run")
+_AUTHOR = DemoParameter("author", "Author", "text", "Podium demo", help="Saved as the Author tag of every run")
 _FOREST = (_TREES, _DEPTH, _AUTHOR)
-_SEVERAL_TREES = DemoParameter(
-    "n_estimators", "Trees", "numbers", (5,), choices=(1, 5, 10, 15, 50), help="One run for each number"
-)
+_SEVERAL_TREES = DemoParameter("n_estimators", "Trees", "numbers", (5,), choices=(1, 5, 10, 15, 50), help="One run per value")
 
 _DEPTH_CHOICES = (None, 5, 10, 20, 30)
 _DEPTHS = DemoParameter(
-    "max_depth", "Max depth", "depths", (None, 10, 20, 30), maximum=100, choices=_DEPTH_CHOICES, help="All are tried"
+    "max_depth", "Max depth", "depths", (None, 10, 20, 30), maximum=100, choices=_DEPTH_CHOICES, help="All values are tried"
 )
 
 _DEMOS = (
@@ -138,7 +136,7 @@ _DEMOS = (
         "first-run",
         1,
         "Wine, first run",
-        "Set the tracking URI first, then put into one run all that someone needs to judge a model.",
+        "Set the tracking URI first, then log everything needed to assess a model in one run.",
         "01_first_run.py",
         (_experiment_parameter("Wine-Classification-RandomForest"), _SEVERAL_TREES, _DEPTH, _AUTHOR),
         8,
@@ -147,10 +145,10 @@ _DEMOS = (
         "by-id",
         2,
         "Wine, experiment by id",
-        "A name can be changed by anyone; an id never changes.",
+        "A name can change; an id never does.",
         "02_experiment_by_id.py",
         (
-            DemoParameter("experiment_id", "Experiment id", "id", "0", help="0 is Default, which every backend has"),
+            DemoParameter("experiment_id", "Experiment id", "id", "0", help="0 is Default, which exists in every backend"),
             *_FOREST,
         ),
         8,
@@ -159,7 +157,7 @@ _DEMOS = (
         "by-name",
         3,
         "Wine, experiment by name",
-        "The first run makes the experiment, every later run finds it by its name.",
+        "The first run creates the experiment; later runs find it by name.",
         "03_experiment_by_name.py",
         (_experiment_parameter("YT-MLOPS-Exp-2"), *_FOREST),
         8,
@@ -168,7 +166,7 @@ _DEMOS = (
         "remote",
         4,
         "Wine, remote backend",
-        "With a tracking URI on another machine, a team sees every run, and nothing is left on the own disk.",
+        "With a tracking URI on another machine, the team sees every run and nothing is stored locally.",
         "04_remote_dagshub.py",
         (_experiment_parameter("YT-MLOPS-Dagshub-Exp-1"), *_FOREST),
         10,
@@ -178,7 +176,7 @@ _DEMOS = (
         "autolog",
         5,
         "Wine, autolog",
-        "One line logs parameters, training metrics, data, plots and the model; the rest is still ours to log.",
+        "One line logs parameters, training metrics, data, plots and the model; everything else is logged by hand.",
         "05_autolog.py",
         (_experiment_parameter("YT-MLOPS-Autolog-Exp-1"), *_FOREST),
         12,
@@ -187,13 +185,15 @@ _DEMOS = (
         "search",
         6,
         "Breast cancer, grid search",
-        "One parent run for the search, one child run for each trial; the parent says what won.",
+        "One parent run for the search and one child run per trial; the parent records the best trial.",
         "06_hyperparameter_search.py",
         (
             _experiment_parameter("Breast-Cancer-Rf-HP-Tuning"),
-            DemoParameter("n_estimators", "Trees", "numbers", (10, 50, 100), choices=(10, 50, 100, 200), help="All are tried"),
+            DemoParameter(
+                "n_estimators", "Trees", "numbers", (10, 50, 100), choices=(10, 50, 100, 200), help="All values are tried"
+            ),
             _DEPTHS,
-            DemoParameter("folds", "Folds", "number", 5, minimum=2, maximum=10, help="Parts of the cross-validation"),
+            DemoParameter("folds", "Folds", "number", 5, minimum=2, maximum=10, help="Number of cross-validation folds"),
             _AUTHOR,
         ),
         9,
@@ -202,29 +202,31 @@ _DEMOS = (
 
 
 def list_demos() -> tuple[Demo, ...]:
-    """All demos, in the order of the guide."""
+    """Return all demos in the order of the guide."""
     return _DEMOS
 
 
 def find_demo(key: str) -> Demo:
-    """The demo of that key. Raises BadInput with the keys that exist."""
+    """Return the demo with this key. Raises BadInput listing the valid keys."""
     for demo in _DEMOS:
         if demo.key == key:
             return demo
-    raise BadInput(f"There is no demo called {_quote(key)}.", next=f"There are: {', '.join(demo.key for demo in _DEMOS)}.")
+    raise BadInput(f"There is no demo called {_quote(key)}.", next=f"Available demos: {', '.join(demo.key for demo in _DEMOS)}.")
 
 
 def parse_values(demo: Demo, values: Mapping[str, ParameterInput]) -> dict[str, ParameterValue]:
-    """Every parameter with its value, the default where none is given. Raises BadInput for an unknown or a bad one."""
+    """Return all parameters with their values or defaults. Raises BadInput for an unknown parameter or invalid value."""
     parameters = {parameter.name: parameter for parameter in demo.parameters}
     for name in values:
         if name not in parameters:
-            raise BadInput(f"{demo.title} has no parameter {_quote(name)}.", next=f"It has: {', '.join(parameters)}.")
+            raise BadInput(
+                f"{demo.title} has no parameter {_quote(name)}.", next=f"Available parameters: {', '.join(parameters)}."
+            )
     return {name: parameter.parse(values.get(name, parameter.default)) for name, parameter in parameters.items()}
 
 
 def script_arguments(demo: Demo, values: Mapping[str, ParameterInput]) -> tuple[str, ...]:
-    """The arguments of the script, checked. Text is bound to its option by =, so a name that begins with - stays a name."""
+    """Return the validated script arguments. Text is joined to its option with =, so a name beginning with - stays a name."""
     arguments: list[str] = []
     for name, value in parse_values(demo, values).items():
         option = "--" + name.replace("_", "-")
@@ -236,7 +238,7 @@ def script_arguments(demo: Demo, values: Mapping[str, ParameterInput]) -> tuple[
 
 
 def describe_cost(demo: Demo, values: Mapping[str, ParameterInput]) -> str:
-    """What a start will cost and write, as one or two sentences. The seconds are those of a laptop with two cores."""
+    """Return the cost and output of a demo as one or two sentences. Durations are estimates for a two-core laptop."""
     parsed_values = parse_values(demo, values)
     trees, depths, folds = parsed_values["n_estimators"], parsed_values["max_depth"], parsed_values.get("folds")
     if isinstance(trees, tuple) and isinstance(depths, tuple) and isinstance(folds, int):
@@ -249,7 +251,7 @@ def describe_cost(demo: Demo, values: Mapping[str, ParameterInput]) -> str:
 
 
 def _round_seconds(estimate: float) -> int:
-    """Rounded up to five seconds: an estimate is no measurement."""
+    """Round up to a multiple of five seconds, since it is only an estimate."""
     return max(5, -int(-estimate // 5) * 5)
 
 

@@ -1,4 +1,4 @@
-"""A demo as a job: its script as a file, and its start. The demos are in `catalogue`, jobs in `lib.jobs`."""
+"""Locates demo scripts and starts them as jobs. Demos are defined in `catalogue`, jobs in `lib.jobs`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,25 +18,25 @@ DEMO_FOLDER = PROJECT_FOLDER / "demo_experiments"
 
 
 def demo_script_path(demo: Demo) -> Path:
-    """The script of a demo, absolute. Raises NotFound when the file is gone."""
+    """Return the absolute path of a demo's script. Raises NotFound if the file is missing."""
     script = DEMO_FOLDER / demo.script
     if not script.is_file():
-        raise NotFound(f"The script {demo.script} is missing.", next="Restore the folder demo_experiments from the project.")
+        raise NotFound(f"The script {demo.script} is missing.", next="Restore the demo_experiments folder from the project.")
     return script
 
 
 def read_demo_script(demo: Demo) -> str:
-    """The text of the script, to be read beside its parameters."""
+    """Return the script's source text, for display next to its parameters."""
     return demo_script_path(demo).read_text(encoding="utf-8")
 
 
 def start_demo_job(
     settings: JobSettings, demo: Demo, values: Mapping[str, ParameterInput], backend: Backend, at: datetime
 ) -> Job:
-    """Start a demo as a job; it waits its turn when others run. Makes a missing local database first.
+    """Start a demo as a job, queued behind running ones. Creates a missing local database first.
 
-    Raises BadInput for a bad value, ActionRefused when the backend is not what the demo is about, NeedsMigration or another BackendError when
-    it is not fit for it, NotWritable when the job's folder cannot be made. Then nothing was started.
+    Raises BadInput for an invalid value, ActionRefused if the demo needs another kind of backend, NeedsMigration or another
+    BackendError if the backend is not usable, NotWritable if the job's folder cannot be created. In each case nothing was started.
     """
     if reason := demo.unavailable_reason(is_server=backend.kind == "server"):
         raise ActionRefused(reason, next="Choose another backend, or another demo.")

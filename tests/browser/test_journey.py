@@ -33,9 +33,9 @@ def confirm_dialog(driver, label, reason, version=""):
 def confirm_registration(driver, model, is_new):
     """Confirm the register dialog, for a new model or a new version."""
     dialog = driver.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Measured")
+    expect(dialog).to_contain_text("Metrics")
     if is_new:
-        dialog.get_by_role("textbox", name="Name of the model").fill(model)
+        dialog.get_by_role("textbox", name="Model name").fill(model)
         dialog.get_by_role("textbox", name="Your name").fill("ana")
         dialog.get_by_role("textbox", name="Your name").press("Tab")
     driver.settle()
@@ -68,7 +68,7 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         driver.click("Move to Production")
         expect(page.get_by_role("dialog")).to_contain_text("Record your decision as entry 3")
         confirm_dialog(driver, "Move v1 to Production", REASON, "v1")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is now in Production")
         history = driver.key("models.history")
         expect(history).to_contain_text(REASON)
         expect(history).to_contain_text("ana")
@@ -78,12 +78,12 @@ def test_from_an_empty_store_to_a_promoted_model_with_a_record_and_back(window, 
         confirm_registration(driver, "wine-forest", is_new=False)
         driver.click("Move to Production")
         confirm_dialog(driver, "Move v2 to Production", "Five trees are as good and answer sooner.", "v2")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("v2 is in Production, in place of v1")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v2 is now in Production, replacing v1")
 
         driver.open("/models?model=wine-forest&version=1")
         driver.click("Roll back to v1")
         confirm_dialog(driver, "Roll back to v1", "Answers slowly since this morning, going back.", "v1")
-        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is in Production, in place of v2")
+        expect(page.get_by_test_id("stAlert").first).to_contain_text("v1 is now in Production, replacing v2")
         expect(driver.key("models.strip").locator("canvas, svg").first).to_be_visible()
 
         driver.visit("Overview")

@@ -1,4 +1,4 @@
-"""What the tests of the Doctor share: where a fix is applied."""
+"""Shared fixtures of the Doctor tests: the context in which a fix is applied."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The guide's §6 and §12 errors made on purpose on real stores, and each way out heals them: a file is logged afterwards."""
+"""The guide's §6 and §12 errors reproduced on real stores; after each fix a file can be logged."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def server_store(tmp_path_factory):
 
 @pytest.fixture
 def mismatched_store(server_store, tmp_path, monkeypatch):
-    """The bare database of a server that is gone, with its files beside it."""
+    """The bare database of a former server, with its artifacts next to it."""
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     return copy_store_files(server_store, tmp_path / "store")
@@ -60,7 +60,7 @@ def offer_of(backend, fix_id):
 
 
 def log_a_file(backend, experiment_id):
-    """What the guide's script does; returns what is read back."""
+    """Log a file like the guide's script and return what is read back."""
     client = MlflowClient(backend.uri, backend.uri)
     run_id = client.create_run(experiment_id).info.run_id
     client.log_text(run_id, "after the cure", "note.txt")
@@ -69,7 +69,7 @@ def log_a_file(backend, experiment_id):
 
 def test_the_guides_error_is_there_and_the_doctor_names_everything_it_concerns(mismatched_store):
     client = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri)
-    # A new run: of the old one MLflow's cache still remembers the server
+    # A new run, because MLflow's cache still has the server for the old one
     run_id = client.create_run(mismatched_store.experiment).info.run_id
     with pytest.raises(MlflowException, match=MISMATCH):
         client.log_text(run_id, "x", "x.txt")
@@ -88,16 +88,16 @@ def test_looking_changes_nothing(mismatched_store):
     assert mismatched_store.database.path.read_bytes() == bytes_before
 
 
-def test_a_fresh_experiment_takes_files_and_the_old_runs_stay(mismatched_store, context):
+def test_a_new_experiment_stores_files_and_the_old_runs_stay(mismatched_store, context):
     offer = offer_of(mismatched_store.database, "fresh_experiment")
     single_offer = type(offer)(offer.fix_id, (("experiment", mismatched_store.experiment),))
     preview = preview_fix(context, single_offer)
-    assert preview.title == "Make wine-remote-2?"
+    assert preview.title == "Create wine-remote-2?"
     assert {e.name for e in MlflowClient(mismatched_store.database.uri).search_experiments()} == {"Default", "wine-remote"}
     result = apply_fix(context, single_offer, no_progress)
     client = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri)
     new_experiment = client.get_experiment_by_name("wine-remote-2")
-    assert ("Trial file", "written, listed, read back, removed") in result.evidence
+    assert ("Test file", "written, listed, read back, deleted") in result.evidence
     assert log_a_file(mismatched_store.database, new_experiment.experiment_id) == b"after the cure"
     assert client.get_run(mismatched_store.run).data.metrics["accuracy"] == 0.9444
     with pytest.raises(BadInput, match="already"):
@@ -114,7 +114,7 @@ def test_a_server_on_the_same_database_makes_old_and_new_files_work(mismatched_s
     offer = offer_of(mismatched_store.database, "local_server")
     preview = preview_fix(context, offer)
     assert str(mismatched_store.folder / "mlartifacts") in " ".join(preview.changes)
-    assert any(line.startswith("2 of 2 folders of old runs and models") for line in preview.changes)
+    assert any(line.startswith("2 of 2 old run and model folders") for line in preview.changes)
     progress = []
     result = apply_fix(context, offer, progress.append)
     assert any("The server starts on port" in line for line in progress)
@@ -127,7 +127,7 @@ def test_a_server_on_the_same_database_makes_old_and_new_files_work(mismatched_s
     assert second_result.backend == result.backend
     with pytest.raises(ActionRefused, match="runs on this database"):
         apply_fix(context, offer.with_inputs({"destination": str(mismatched_store.folder / "other")}), no_progress)
-    # the third way out: the variable, in the form of this machine's shell
+    # third option: the environment variable, in the syntax of this machine's shell
     snippets = preview_fix(context, offer_of(mismatched_store.database, "tracking_variable")).snippets
     assert [snippet.language for snippet in snippets] == ["bash", "powershell", "batch"]
     script = f'{snippets[0].text}\n{sys.executable} -c "{LOG}" {mismatched_store.experiment}'
@@ -146,7 +146,7 @@ print(mlflow.MlflowClient().list_artifacts(run.info.run_id)[0].path)
 """
 
 
-def test_the_variable_takes_no_address_that_a_shell_would_read(mismatched_store, context):
+def test_the_variable_accepts_no_address_with_shell_characters(mismatched_store, context):
     offer = offer_of(mismatched_store.database, "tracking_variable")
     for address in ("http://x/'; rm -rf ~", "sqlite:///x.db", "http://x/$(id)", "http://x/%PATH%"):
         with pytest.raises(BadInput):
@@ -154,7 +154,7 @@ def test_the_variable_takes_no_address_that_a_shell_would_read(mismatched_store,
     assert "secret" not in str(preview_fix(context, offer.with_inputs({"address": "http://ana:secret@h:5000"})))
 
 
-def test_a_local_store_takes_files_and_leaves_the_old_one(mismatched_store, context):
+def test_a_local_store_stores_files_and_leaves_the_old_one_unchanged(mismatched_store, context):
     bytes_before = mismatched_store.database.path.read_bytes()
     offer = offer_of(mismatched_store.database, "local_store")
     assert "Nothing is copied" in " ".join(preview_fix(context, offer).changes)
@@ -167,10 +167,10 @@ def test_a_local_store_takes_files_and_leaves_the_old_one(mismatched_store, cont
         apply_fix(context, offer.with_inputs({"folder": str(result.backend.path.parent)}), no_progress)
 
 
-def test_old_files_are_read_from_a_folder_that_stands_in_and_nothing_is_written(mismatched_store, context):
+def test_old_files_are_read_from_a_mapped_folder_and_nothing_is_written(mismatched_store, context):
     bytes_before = mismatched_store.database.path.read_bytes()
     offer = offer_of(mismatched_store.database, "mapped_folder")
-    assert "2 of 2 folders" in " ".join(preview_fix(context, offer).changes)
+    assert "2 of 2 run and model folders" in " ".join(preview_fix(context, offer).changes)
     apply_fix(context, offer, no_progress)
     locations = read_locations(mismatched_store.database, mismatched_store.run)
     assert fetch_file(mismatched_store.database, locations[0], "note.txt").data == b"a note"
@@ -182,7 +182,7 @@ def test_old_files_are_read_from_a_folder_that_stands_in_and_nothing_is_written(
 
 
 def test_a_folder_without_the_files_is_refused(mismatched_store, context, tmp_path):
-    with pytest.raises(ActionRefused, match="none has its folder"):
+    with pytest.raises(ActionRefused, match="None of the"):
         preview_fix(context, offer_of(mismatched_store.database, "mapped_folder").with_inputs({"folder": str(tmp_path)}))
     assert artifact_path_map.read_mappings(context.podium_home) == ()
 
@@ -193,12 +193,12 @@ def test_a_folder_without_the_files_is_refused(mismatched_store, context, tmp_pa
         ("C:/Users/ana/mlruns/1", "The files of wine-remote belong to a Windows folder", "problem"),
         (r"C:\Users\ana\mlruns\1", "The files of wine-remote belong to a Windows folder", "problem"),
         ("file:///D:/mlruns/1", "The files of wine-remote belong to a Windows folder", "problem"),
-        ("./mlruns/1", "Where the files of wine-remote go depends on where a script is started", "notice"),
+        ("./mlruns/1", "The file location of wine-remote depends on where a script is started", "notice"),
         ("/Users/ana/project/mlruns/1", "The files of wine-remote belong to a folder that is not on this machine", "problem"),
         ("file://nas/share/1", "The files of wine-remote belong to a folder that is not on this machine", "problem"),
         ("s3://bucket/1", None, None),
-        ("dbfs:/mnt/1", "Podium does not know where the files of wine-remote are", "notice"),
-        ("http://[broken/1", "Podium does not know where the files of wine-remote are", "notice"),
+        ("dbfs:/mnt/1", "Podium cannot check the file location of wine-remote", "notice"),
+        ("http://[broken/1", "Podium cannot check the file location of wine-remote", "notice"),
     ],
 )
 def test_a_place_of_another_machine_is_named_for_what_it_is(mismatched_store, place, title, level):
@@ -216,7 +216,7 @@ def test_a_place_of_another_machine_is_named_for_what_it_is(mismatched_store, pl
     assert (finding.title, finding.level) == (title, level)
 
 
-def test_a_moved_store_is_read_where_it_lies_now(mismatched_store, context):
+def test_a_moved_store_is_read_at_its_new_location(mismatched_store, context):
     relocate(mismatched_store.database, "mlflow-artifacts:/", "C:/Users/ana/mlruns/")
     offer = offer_of(mismatched_store.database, "mapped_folder")
     apply_fix(context, offer, no_progress)
@@ -241,7 +241,7 @@ def test_a_shared_podium_starts_nothing_and_reaches_no_folder_of_its_machine(con
     assert local_server.running_servers() == ()
 
 
-def test_the_lineage_of_a_version_is_read_through_a_folder_that_stands_in(mismatched_store, context):
+def test_the_lineage_of_a_version_is_read_through_a_mapped_folder(mismatched_store, context):
     (version,) = MlflowClient(mismatched_store.database.uri, mismatched_store.database.uri).search_model_versions()
     version_snapshot = read_snapshot(mismatched_store.database, version.name).versions[str(version.version)]
     assert read_lineage(mismatched_store.database, version.name, version_snapshot).missing

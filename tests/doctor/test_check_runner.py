@@ -1,4 +1,4 @@
-"""What comes first: does it answer, fit, write, tell the time; and a check that fails is a finding, not the end."""
+"""Basic checks: response, schema, write access and clock; and a failing check becomes a finding instead of aborting."""
 
 import json
 import sqlite3
@@ -44,18 +44,18 @@ def test_an_older_database_is_named_and_not_opened(fresh_store):
     report = run_checks(fresh_store, clock)
     assert fresh_store.path.read_bytes() == bytes_before
     (problem,) = report.findings_with_level("problem")
-    assert "older than the MLflow here" in problem.title
+    assert "older than the installed MLflow" in problem.title
     assert [offer.fix_id for offer in problem.fix_offers] == ["upgrade_database"]
     assert {finding.level for finding in report.findings if finding.check_id not in ("schema", "answers")} == {"skipped"}
 
 
-def test_a_missing_database_is_told_and_not_made(tmp_path):
+def test_a_missing_database_is_reported_and_not_created(tmp_path):
     report = run_checks(sqlite_backend(tmp_path / "none.db"), clock)
     assert "There is no database none.db" in [finding.title for finding in report.findings_with_level("problem")]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dead_server_is_told_within_seconds_and_stops_the_rest():
+def test_a_dead_server_is_reported_within_seconds_and_skips_the_rest():
     report = run_checks(Backend(f"http://127.0.0.1:{free_port()}", "server"), clock)
     assert report.seconds < 5
     assert finding_in(report, "answers").level == "problem"
@@ -66,7 +66,7 @@ def finding_in(report, check):
     return next(finding for finding in report.findings if finding.check_id == check)
 
 
-def test_a_server_that_gives_one_question_no_answer_is_asked_no_further(fresh_store):
+def test_a_server_that_leaves_one_request_unanswered_is_not_queried_again(fresh_store):
     asked_checks = list[str]()
 
     def check(name, error=None):
@@ -84,10 +84,10 @@ def test_a_server_that_gives_one_question_no_answer_is_asked_no_further(fresh_st
     assert asked_checks == ["runs", "models", "ledger"]
     assert [finding.level for finding in report.findings] == ["problem", "fine", "problem", "skipped"]
     assert finding_in(report, "ledger").means == "The server gave no answer to runs/search within 20 s."
-    assert finding_in(report, "drift").means == "It was not asked, because of: ledger."
+    assert finding_in(report, "drift").means == "Skipped because of: ledger."
 
 
-def test_a_locked_database_cannot_be_written_and_is_said_so(fresh_store):
+def test_a_locked_database_is_reported_as_not_writable(fresh_store):
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as connection:
         connection.execute("begin immediate")
         assert finding_of(fresh_store, "writable").level == "problem"
@@ -112,19 +112,19 @@ def test_an_old_file_store_beside_the_database_is_found(fresh_store):
     assert [offer.fix_id for offer in finding.fix_offers] == ["migrate_file_store"]
 
 
-def test_files_that_go_past_the_server_are_named_with_the_way_out(mlflow_server, tmp_path):
+def test_files_that_bypass_the_server_are_reported_with_a_fix(mlflow_server, tmp_path):
     client = MlflowClient(mlflow_server.uri, mlflow_server.uri)
     name = f"past-{tmp_path.name}"
     client.create_experiment(name, artifact_location=str(tmp_path / "elsewhere"))
     finding = finding_of(mlflow_server, "locations")
-    assert "to the disk of whoever logs them" in finding.title
+    assert "bypass the server" in finding.title
     assert name in [row[0] for row in finding.evidence]
-    assert finding.level == "notice", "on this machine it works, and says so more quietly"
+    assert finding.level == "notice", "it works on this machine, so it is only a notice"
     assert finding.fix_offers[0].fix_id == "fresh_experiment"
 
 
 class NoProxy(BaseHTTPRequestHandler):
-    """Answers as a server does that was started with --no-serve-artifacts: one endpoint of it is all that is asked here."""
+    """Responds like a server started with --no-serve-artifacts; only one endpoint is needed here."""
 
     def do_GET(self):
         self.send_response(503)
@@ -135,7 +135,7 @@ class NoProxy(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_hands_no_files_on_is_told_apart():
+def test_a_server_that_does_not_serve_artifacts_is_recognized():
     from lib.doctor.artifacts.inventory import describe_machine
 
     server = HTTPServer(("127.0.0.1", 0), NoProxy)
@@ -178,11 +178,11 @@ def test_a_check_that_fails_is_a_finding_and_the_next_one_is_asked(fresh_store):
 def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
     MlflowClient(fresh_store.uri).create_experiment("a|b`c<i>", artifact_location="mlflow-artifacts:/9")
     report = run_checks(fresh_store, clock)
-    fix_results = (FixResult("It is well", (("Trial file", "written"),)),)
+    fix_results = (FixResult("It is well", (("Test file", "written"),)),)
     assert any(line.startswith("BROKEN    Files cannot be saved in a|b`c<i>") for line in report_lines(report))
     text = report_markdown(report, fix_results)
     assert r"a\|b\`c\<i\>" in text
-    assert "## Cured: It is well" in text
+    assert "## Fixed: It is well" in text
     document = json.loads(json.dumps(report_document(report, fix_results)))
     (problem,) = [finding for finding in document["findings"] if finding["level"] == "problem"]
     assert problem["evidence"][0] == {
@@ -192,7 +192,7 @@ def test_the_report_is_text_for_people_and_json_for_programs(fresh_store):
     }
 
 
-def test_every_trouble_of_the_index_leads_to_a_check_that_is_asked(fresh_store):
+def test_every_symptom_leads_to_an_existing_check(fresh_store):
     report = run_checks(fresh_store, clock)
     assert all(
         findings_for_symptom(symptom, report) for symptom in SYMPTOMS if {check.id for check in CHECKS} & set(symptom.check_ids)
@@ -200,7 +200,7 @@ def test_every_trouble_of_the_index_leads_to_a_check_that_is_asked(fresh_store):
     assert len({symptom.id for symptom in SYMPTOMS}) == len(SYMPTOMS)
 
 
-def test_podium_doctor_exits_3_on_findings_and_0_when_well(fresh_store):
+def test_podium_doctor_exits_3_on_findings_and_0_without(fresh_store):
     runner = CliRunner()
     healthy_result = runner.invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json", "--check", "locations"])
     assert healthy_result.exit_code == 0, healthy_result.output

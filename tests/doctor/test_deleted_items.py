@@ -1,4 +1,4 @@
-"""Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing beside them."""
+"""Deleted runs and experiments on real stores: restored, or removed for good by MLflow's own gc and nothing else with them."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ def check_deleted_items(store):
 
 
 def preview_and_apply(context, fix_id, **arguments):
-    """Preview, type what is to be typed, carry out."""
+    """Preview the fix, type the confirmation text and apply the fix."""
     offer = offer_fix(fix_id, **arguments)
     preview = fix_runner.preview_fix(context, offer)
     return fix_runner.apply_fix(context, offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}), lambda _: None)
@@ -118,7 +118,7 @@ def test_removing_an_experiment_frees_its_name_and_spares_the_others(context):
     model_folder = Path(mlflow_client.get_logged_model(read_run(context.backend, removed_id).model_ids[0]).artifact_location)
     mlflow_client.delete_experiment(experiment_id)
     result = preview_and_apply(context, "remove_experiment", experiment="wine")
-    assert ("Experiment wine", "gone, its name is free") in result.evidence
+    assert ("Experiment wine", "removed, its name is available") in result.evidence
     assert not run_exists(context.backend, removed_id)
     assert not model_folder.exists()
     assert run_exists(context.backend, other_id)
@@ -129,7 +129,7 @@ def test_nothing_goes_without_the_name_typed(context):
     run_id = make_trained_run(context.backend)
     client(context.backend).delete_run(run_id)
     for typed_text in ("", "forest", "yes"):
-        with pytest.raises(ActionRefused, match="not typed"):
+        with pytest.raises(ActionRefused, match="does not match"):
             fix_runner.apply_fix(context, offer_fix("remove_runs", runs=run_id, typed=typed_text), lambda _: None)
     assert run_exists(context.backend, run_id)
 
@@ -166,7 +166,7 @@ def test_a_run_that_names_a_strange_folder_is_not_removed(context, tmp_path):
     with sqlite3.connect(context.backend.path) as db:
         db.execute("update runs set artifact_uri = ? where run_uuid = ?", (str(precious), run_id))
     client(context.backend).delete_run(run_id)
-    with pytest.raises(ActionRefused, match="not surely its own"):
+    with pytest.raises(ActionRefused, match="may not belong to it alone"):
         preview_and_apply(context, "remove_runs", runs=run_id)
     assert (precious / "thesis.txt").exists()
 
@@ -180,7 +180,7 @@ def test_a_folder_that_is_a_link_to_that_of_another_run_is_not_removed(context, 
     shutil.rmtree(folder, ignore_errors=True)
     folder.symlink_to(victim)
     client(context.backend).delete_run(run_id)
-    with pytest.raises(ActionRefused, match="not surely its own"):
+    with pytest.raises(ActionRefused, match="may not belong to it alone"):
         preview_and_apply(context, "remove_runs", runs=run_id)
     assert (victim / "artifacts" / "thesis.txt").exists()
 
@@ -190,8 +190,8 @@ def decoy_names(store):
     return [experiment.name for experiment in experiments if experiment.name.startswith(DECOY_PREFIX)]
 
 
-def test_a_removal_that_stops_leaves_nothing_of_its_own(context):
-    """Here because a run was restored between the preview and the removal."""
+def test_an_aborted_removal_leaves_no_decoys(context):
+    """Simulate a run restored between preview and removal."""
     run_id = log_run(context.backend, make_experiment(context.backend, "wine"), "restored", model=False)
     client(context.backend).delete_run(run_id)
     impact = assess_run_deletion(context.backend, [run_id])
@@ -231,12 +231,12 @@ def test_a_server_is_cleared_by_its_administrator(mlflow_server, tmp_path):
     server_context = FixContext(mlflow_server, now, tmp_path)
     run_id = log_run(mlflow_server, make_experiment(mlflow_server, "doctor-gone"), "gone")
     client(mlflow_server).delete_run(run_id)
-    with pytest.raises(ActionRefused, match="database itself"):
+    with pytest.raises(ActionRefused, match="direct access to the database"):
         fix_runner.preview_fix(server_context, offer_fix("remove_runs", runs=run_id))
     assert run_exists(mlflow_server, run_id)
 
 
-def test_an_unknown_name_is_told(context):
+def test_an_unknown_name_is_reported(context):
     for offer in (
         offer_fix("restore_runs", runs="nothing"),
         offer_fix("restore_experiment", experiment="nothing"),

@@ -1,4 +1,4 @@
-"""Stores made sick on purpose: each bad habit is found, each cured one is not, and a secret is never shown."""
+"""Stores with deliberate bad practice: each is reported, none after its fix, and secrets are never shown."""
 
 import json
 import shutil
@@ -56,10 +56,10 @@ def test_vague_experiments_are_named(fresh_store):
     assert (finding.level, finding.summary, finding.evidence[0][0]) == ("notice", "1 of 2 vague", "Experiment1")
 
 
-def test_everything_in_default_is_told_and_a_few_runs_there_are_not(fresh_store):
+def test_everything_in_default_is_reported_but_a_few_runs_there_are_not(fresh_store):
     for n in range(3):
         log_run(fresh_store, "0", f"run-{n}")
-    assert finding_of(fresh_store, good_practice.DEFAULT_EXPERIMENT_CHECK).title == "All runs lie in the Default experiment"
+    assert finding_of(fresh_store, good_practice.DEFAULT_EXPERIMENT_CHECK).title == "All runs are in the Default experiment"
     experiment_id = make_experiment(fresh_store, "Wine-Forest")
     for n in range(5):
         log_run(fresh_store, experiment_id, f"run-{n}")
@@ -72,7 +72,7 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
     mlflow_client.set_terminated(run_id)
     finding = finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK)
     assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics", "Data", "Environment", "Source", "Author"}
-    assert finding.summary == "0 of 1 whole"
+    assert finding.summary == "0 of 1 complete"
     mlflow_client.log_param(run_id, "trees", 5)
     mlflow_client.log_metric(run_id, "accuracy", 0.9)
     for key, value in {"author": "ana", "mlflow.source.name": "train.py", "dataset": "wine", "python": "3.11"}.items():
@@ -80,7 +80,7 @@ def test_what_runs_do_not_tell_is_counted_by_what_is_missing(fresh_store):
     assert finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK).level == "fine"
 
 
-def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_can_tell(fresh_store):
+def test_metadata_of_a_parent_counts_for_its_children_unless_it_is_specific_to_each(fresh_store):
     experiment_id, mlflow_client = make_experiment(fresh_store, "Wine-Search"), client(fresh_store)
     tags = {"author": "ana", "mlflow.source.name": "search.py", "dataset": "wine", "python": "3.11"}
     parent_id = mlflow_client.create_run(experiment_id, run_name="search", tags=tags).info.run_id
@@ -92,11 +92,11 @@ def test_what_a_parent_tells_once_holds_for_its_children_but_not_what_only_each_
     for run_id in (parent_id, child_id, grandchild_id):
         mlflow_client.set_terminated(run_id)
     finding = finding_of(fresh_store, run_metadata.RUN_METADATA_CHECK)
-    assert finding.summary == "2 of 3 whole"
+    assert finding.summary == "2 of 3 complete"
     assert {row[0] for row in finding.evidence} == {"Parameters", "Metrics"}
 
 
-def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
+def test_a_champion_without_description_is_reported_until_it_has_one(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).summary == "none in Production"
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
@@ -107,7 +107,7 @@ def test_a_champion_without_description_is_told_until_it_has_one(fresh_store):
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).level == "fine"
 
 
-def test_a_run_tagged_production_without_a_version_is_told(fresh_store):
+def test_a_run_tagged_production_without_a_version_is_reported(fresh_store):
     run_id = make_trained_run(fresh_store)
     client(fresh_store).set_tag(run_id, "environment", "Production")
     assert finding_of(fresh_store, good_practice.PRODUCTION_RUNS_CHECK).evidence[0][1:] == ("environment", "yes")
@@ -132,7 +132,7 @@ def test_a_silent_run_is_marked_and_one_that_still_logs_is_left_alone(context):
     assert stale_id in fix_runner.preview_fix(later_context, finding.fix_offers[0]).snippets[0].text
     fix_runner.apply_fix(later_context, finding.fix_offers[0], lambda _: None)
     assert (read_run(context.backend, stale_id).status, read_run(context.backend, active_id).status) == ("FAILED", "RUNNING")
-    with pytest.raises(ActionRefused, match="any more"):
+    with pytest.raises(ActionRefused, match="any longer"):
         fix_runner.apply_fix(later_context, finding.fix_offers[1], lambda _: None)
 
 
@@ -170,7 +170,7 @@ def test_a_version_that_lost_its_run_its_files_or_both_is_named(context):
     assert {row[0] for row in finding_of(context.backend, model_versions.MODEL_VERSIONS_CHECK).evidence} == {"wine v2"}
 
 
-def test_a_version_whose_files_cannot_be_reached_does_not_count_as_whole(fresh_store):
+def test_a_version_with_unreachable_files_does_not_count_as_complete(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     client(fresh_store).create_model_version("wine", "s3://bucket/model")
     finding = finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK)
@@ -184,7 +184,7 @@ def test_versions_are_looked_at_through_a_server_too(mlflow_server):
     assert not [row for row in finding.evidence if row[0] == "doctor-served v1"]
 
 
-def test_secrets_are_found_and_masked_in_every_finding_and_cure(context):
+def test_secrets_are_found_and_masked_in_every_finding_and_fix(context):
     first_id, _ = log_secrets(context.backend)
     report = run_checks(context.backend, now)
     finding = next(candidate for candidate in report.findings if candidate.check_id == "secrets")
@@ -239,13 +239,13 @@ def test_what_only_sounds_like_a_secret_is_none(name, value):
         ("config", json.dumps({"password": PASSWORD})),
     ],
 )
-def test_a_secret_is_told_by_kind_and_length_only(name, value):
+def test_a_secret_is_described_by_kind_and_length_only(name, value):
     description = find_secret(name, value).description
     assert "not shown" in description
     assert value[:6] not in description
 
 
-def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store, empty_database, monkeypatch, tmp_path):
+def test_neighbouring_stores_and_a_variable_set_to_another_one_are_reported(fresh_store, empty_database, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     assert finding_of(fresh_store, other_stores.OTHER_STORES_CHECK).level == "fine"
@@ -256,14 +256,14 @@ def test_stores_beside_each_other_and_a_variable_elsewhere_are_told(fresh_store,
     other_store.path.rename(fresh_store.path.with_name("second.db"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ana:{PASSWORD}@tracking.example:5000")
     finding = finding_of(fresh_store, other_stores.OTHER_STORES_CHECK)
-    assert [row[1] for row in finding.evidence] == ["names http://tracking.example:5000", "a database of MLflow with 1 runs"]
+    assert [row[1] for row in finding.evidence] == ["set to http://tracking.example:5000", "an MLflow database with 1 runs"]
     assert PASSWORD not in repr(finding)
 
 
 def test_podiums_own_default_database_is_a_second_place_only_for_a_store_beside_it(
     fresh_store, empty_database, monkeypatch, tmp_path
 ):
-    """Whoever tried Podium once has it; then a team's store lies elsewhere."""
+    """Trying out Podium creates its default database, while the team's store is elsewhere."""
     from tests.conftest import copy_store
 
     project = tmp_path / "podium"
@@ -284,7 +284,7 @@ def git(folder, *arguments):
     return process.stdout.strip()
 
 
-def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_store, tmp_path, monkeypatch):
+def test_commits_without_a_run_and_versions_without_their_commit_are_reported(fresh_store, tmp_path, monkeypatch):
     project = tmp_path / "project"
     project.mkdir()
     git(project, "init", "-q")
@@ -311,7 +311,7 @@ def test_commits_without_a_run_and_versions_without_their_commit_are_told(fresh_
     assert finding_of(fresh_store, model_versions.MODEL_VERSIONS_CHECK).level == "fine"
 
 
-def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
+def test_the_record_is_verified_and_an_external_change_is_reported(fresh_store):
     assert [finding.summary for finding in findings_by_check(fresh_store, *ledger.CHECKS).values()] == [
         "none yet",
         "none recorded yet",
@@ -320,6 +320,6 @@ def test_the_record_is_judged_and_a_move_outside_is_told(fresh_store):
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     assert {finding.level for finding in findings_by_check(fresh_store, *ledger.CHECKS).values()} == {"fine"}
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
-    assert finding_of(fresh_store, ledger.DRIFT_CHECK).title == "wine was moved outside Podium"
+    assert finding_of(fresh_store, ledger.DRIFT_CHECK).title == "wine was changed outside Podium"
     client(fresh_store).set_model_version_tag("wine", "1", "podium.head", f"99 {'a' * 64} {book_id_of(fresh_store)}")
     assert finding_of(fresh_store, ledger.LEDGER_CHECK).level == "problem"

@@ -1,4 +1,4 @@
-"""An old database upgraded and a file store moved into a database, by MLflow's own tools on real stores, with copies and counts."""
+"""Upgrading an old database and migrating a file store with MLflow's own tools on real stores, with copies and counts."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def run_mlflow_script(folder, code):
 
 @pytest.fixture(scope="module")
 def old_folder(tmp_path_factory):
-    """A folder with a real file store in it, made by MLflow itself."""
+    """A folder with a real file store created by MLflow."""
     folder = tmp_path_factory.mktemp("old")
     run_mlflow_script(folder, FILE_STORE_SCRIPT)
     return folder / "mlruns"
@@ -65,9 +65,9 @@ def test_a_file_store_is_moved_with_a_backup_and_all_of_it_arrives(context, old_
     preview = fix_runner.preview_fix(context, offer)
     assert "3 runs" in preview.changes[2]
     result = fix_runner.apply_fix(context, offer, lambda _: None)
-    assert ("Runs", "3 of 3 arrived") in result.evidence
-    assert ("Metrics", "12 of 12 arrived") in result.evidence
-    assert ("Model versions", "1 of 1 arrived") in result.evidence
+    assert ("Runs", "3 of 3 migrated") in result.evidence
+    assert ("Metrics", "12 of 12 migrated") in result.evidence
+    assert ("Model versions", "1 of 1 migrated") in result.evidence
     assert not result.next
     mlflow_client = client(result.backend)
     experiment = mlflow_client.get_experiment_by_name("old-wine")
@@ -89,7 +89,7 @@ def test_the_doctor_finds_a_file_store_beside_the_database_and_offers_to_move_it
     assert [(finding.level, finding.fix_offers[0].fix_id) for finding in findings] == [("notice", "migrate_file_store")]
 
 
-def test_a_database_is_never_overwritten_and_a_damaged_run_is_told(context, old_folder, tmp_path):
+def test_a_database_is_never_overwritten_and_a_damaged_run_is_reported(context, old_folder, tmp_path):
     existing_file = tmp_path / "taken.db"
     existing_file.write_text("mine")
     with pytest.raises(BadInput, match="already"):
@@ -100,15 +100,15 @@ def test_a_database_is_never_overwritten_and_a_damaged_run_is_told(context, old_
         "{ this is : no yaml"
     )
     result = fix_runner.apply_fix(context, offer_fix("migrate_file_store", folder=str(damaged_store)), lambda _: None)
-    assert ("Runs", "2 of 3 arrived") in result.evidence
-    assert "not all" in result.title
+    assert ("Runs", "2 of 3 migrated") in result.evidence
+    assert "only partly migrated" in result.title
     assert existing_file.read_text() == "mine"
-    with pytest.raises(ActionRefused, match="no experiment"):
+    with pytest.raises(ActionRefused, match="no file-store experiments"):
         fix_runner.preview_fix(context, offer_fix("migrate_file_store", folder=str(tmp_path)))
 
 
 def downgrade(store):
-    """Turn a store back to the schema before, as an older MLflow left it."""
+    """Downgrade a store to the previous schema, as an older MLflow would have left it."""
     from alembic import command
     from mlflow.store.db.utils import _get_alembic_config
 
@@ -128,15 +128,15 @@ def test_an_older_database_is_upgraded_after_a_copy_and_nothing_is_lost(context)
     assert ("Runs", "1 before, 1 now") in result.evidence
     assert read_schema_status(context.backend.path).state == "current"
     assert read_schema_status(Path(dict(result.evidence)["Copy"])).state == "older"
-    with pytest.raises(ActionRefused, match="any more"):
+    with pytest.raises(ActionRefused, match="no longer needs"):
         fix_runner.preview_fix(context, finding.fix_offers[0])
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(context, old_folder, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_written(context, old_folder, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
     paths_before = set(old_folder.parent.iterdir())
-    with pytest.raises(NotWritable, match="MB free"):
+    with pytest.raises(NotWritable, match="MB are free"):
         fix_runner.preview_fix(
             context, offer_fix("migrate_file_store", folder=str(old_folder), target=str(old_folder.parent / "full.db"))
         )

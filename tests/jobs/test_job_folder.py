@@ -1,4 +1,4 @@
-"""What is read from a job's folder: the end of its log, its progress, and files that are half there."""
+"""Reading a job's folder: the end of its log, its progress, and incomplete files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_a_job_that_has_printed_nothing_has_an_empty_tail_and_no_progress(job: J
     assert (job_folder.read_log_tail(job), job_folder.read_progress(job)) == ("", None)
 
 
-def test_the_tail_of_a_long_log_begins_with_a_whole_line(job: Job) -> None:
+def test_the_tail_of_a_long_log_begins_with_a_complete_line(job: Job) -> None:
     write_log(job, b"".join(b"line %06d\n" % number for number in range(20_000)))
     lines = job_folder.read_log_tail(job, 10_000).splitlines()
     assert lines[-1] == "line 019999"

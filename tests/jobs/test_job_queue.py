@@ -1,4 +1,4 @@
-"""Jobs that outlive their starter: the queue, the stop, the kills. Tiny scripts stand in for the demos, real processes for all else."""
+"""Jobs that outlive their starter: queueing, stopping and kills, with tiny scripts instead of demos and real processes."""
 
 import errno
 import json
@@ -68,7 +68,7 @@ def wait_for_progress(settings: JobSettings, job: Job) -> None:
 
 
 def has_ended(pid: int) -> bool:
-    """Ended, even where nobody has collected the exit code of an orphan yet."""
+    """Whether the process ended, even if an orphan's exit code has not been collected yet."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -79,7 +79,7 @@ def runner_of(job: Job) -> psutil.Process:
 
 
 def create_open_run(backend: Backend, job: Job) -> str:
-    """A run as the script would have opened it: RUNNING, and tagged with the job."""
+    """Create a run as the script would have: RUNNING and tagged with the job."""
     experiment = client(backend).create_experiment(f"of {job.id}", artifact_location=str(backend.artifact_folder))
     return client(backend).create_run(experiment, tags={"podium.job": job.id}).info.run_id
 
@@ -206,7 +206,7 @@ def test_after_kill_9_of_the_keeper_the_next_look_ends_script_and_runs(
     runner = runner_of(job)
     runner.kill()
     runner.wait(5)
-    assert job_queue.find_job(settings, job.id).state == "running", "reading alone changes nothing"
+    assert job_queue.find_job(settings, job.id).state == "running", "reading changes nothing"
     lost_job = job_queue.reap_lost_jobs(settings, now())[0]
     assert (lost_job.state, lost_job.is_live, lost_job.cleanup_attempted_at) == ("lost", False, None)
     assert has_ended(child)
@@ -236,7 +236,7 @@ def test_runs_that_could_not_be_ended_are_ended_by_a_later_look(
     wait_until(lambda: job_queue.reap_lost_jobs(settings, now())[0].state == "lost")
     assert job_queue.find_job(settings, job.id).cleanup_attempted_at
     moved_file.replace(fresh_store.path)
-    assert job_queue.reap_lost_jobs(settings, now())[0].cleanup_attempted_at, "not asked again at once"
+    assert job_queue.reap_lost_jobs(settings, now())[0].cleanup_attempted_at, "not retried immediately"
     assert not job_queue.reap_lost_jobs(settings, now() + timedelta(seconds=31))[0].cleanup_attempted_at
     assert run_status(fresh_store, open_run) == "KILLED"
 
@@ -244,7 +244,7 @@ def test_runs_that_could_not_be_ended_are_ended_by_a_later_look(
 def test_kill_9_of_the_process_that_started_a_job_does_not_touch_it(
     settings: JobSettings, fresh_store: Backend, tmp_path: Path
 ) -> None:
-    """The app is stood in for by a process that starts a job, waits for the script to be at work, and is killed."""
+    """A process that starts a job, waits until the script is running, and is killed stands in for the app."""
     (tmp_path / "work.py").write_text("import time\nfor n in range(1, 5):\n    print(f'fit {n}/4', flush=True); time.sleep(0.4)")
     (tmp_path / "app.py").write_text(
         "import sys, time; from pathlib import Path; from datetime import datetime, UTC; from lib.jobs import job_queue\n"
@@ -279,21 +279,23 @@ def test_a_bad_value_starts_nothing(settings: JobSettings, fresh_store: Backend)
     assert job_queue.list_jobs(settings) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_anything_starts(fresh_store: Backend, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_before_anything_starts(fresh_store: Backend, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
     settings = JobSettings(tmp_path / "taken" / "jobs", 1, dict(os.environ))
     with pytest.raises(NotWritable, match="could not be started"):
         job_queue.start_job(settings, job_queue.JobSpec("first-run", "x", Path("x.py")), fresh_store, now())
 
 
-@pytest.mark.parametrize(("number", "advice"), [(errno.ENOSPC, "Make room on the disk"), (errno.EACCES, "Check the rights")])
+@pytest.mark.parametrize(
+    ("number", "advice"), [(errno.ENOSPC, "Free up space on the disk"), (errno.EACCES, "Check the folder's permissions")]
+)
 def test_a_launch_that_fails_half_way_leaves_no_folder_and_advises_what_helps(
     settings: JobSettings, fresh_store: Backend, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(job_queue.subprocess, "Popen", fail)  # a full disk cannot be made here
+    monkeypatch.setattr(job_queue.subprocess, "Popen", fail)  # a full disk cannot be simulated here
     with pytest.raises(NotWritable, match=advice):
         job_queue.start_job(settings, job_queue.JobSpec("first-run", "x", Path("x.py")), fresh_store, now())
     assert list(settings.jobs_folder.iterdir()) == []

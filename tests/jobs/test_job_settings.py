@@ -1,4 +1,4 @@
-"""Where jobs run, and what of the environment a script inherits."""
+"""Where jobs run, and which environment variables a script inherits."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_a_script_on_a_local_file_gets_no_password_and_no_stranger_variable(tmp_
     assert environment["MLFLOW_TRACKING_URI"] == environment["MLFLOW_REGISTRY_URI"] == f"sqlite:///{tmp_path / 'm.db'}"
 
 
-def test_a_script_on_a_server_signs_in_as_whoever_started_it_and_the_address_names_nobody(tmp_path: Path) -> None:
+def test_a_script_on_a_server_signs_in_as_its_starter_without_credentials_in_the_address(tmp_path: Path) -> None:
     credential = create_credential(SERVER, "bo", "p@w")
     environment = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER.with_principal(credential.principal), "J")
     assert (environment["MLFLOW_TRACKING_USERNAME"], environment["MLFLOW_TRACKING_PASSWORD"]) == ("bo", "p@w")
@@ -39,7 +39,7 @@ def test_a_script_on_a_server_signs_in_as_whoever_started_it_and_the_address_nam
     assert environment["MLFLOW_TRACKING_URI"] == SERVER.uri
 
 
-def test_a_script_on_a_server_that_nobody_signed_in_at_gets_no_sign_in(tmp_path: Path) -> None:
+def test_a_script_on_a_server_without_sign_in_gets_no_credentials(tmp_path: Path) -> None:
     environment = script_environment(JobSettings(tmp_path, 1, SECRET), SERVER, "J")
     assert not [name for name in environment if name.startswith("MLFLOW_TRACKING_") and name != "MLFLOW_TRACKING_URI"]
 

@@ -35,7 +35,7 @@ def test_a_job_logs_to_a_server_which_keeps_the_files(mlflow_server: Backend, tm
     assert logged.outputs.model_outputs
 
 
-def test_a_dead_server_is_told_within_seconds_when_the_runs_of_a_job_are_asked_for() -> None:
+def test_a_dead_server_is_reported_within_seconds_when_reading_the_runs_of_a_job() -> None:
     asked_at = datetime.now(UTC)
     with pytest.raises(Unreachable):
         job_queue.find_job_runs(Backend(f"http://127.0.0.1:{free_port()}", "server"), "01ARZ3NDEKTSV4RRFFQ69G5FAV")

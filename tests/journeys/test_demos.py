@@ -234,7 +234,7 @@ def test_an_experiment_id_that_does_not_exist_is_told_with_those_that_do(trained
         cwd=trained.backend.path.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 2
-    assert "there is no experiment '99' here; there are:" in result.stderr
+    assert "experiment '99' does not exist; available:" in result.stderr
     assert "'0': 'Default'" in result.stderr
 
 

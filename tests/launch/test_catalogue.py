@@ -1,4 +1,4 @@
-"""The demos on offer, and what their parameters accept."""
+"""The available demos and the values their parameters accept."""
 
 import re
 import subprocess
@@ -32,7 +32,7 @@ def test_every_parameter_is_an_option_of_the_script_with_the_same_default(demo: 
 
 
 @each_demo
-def test_the_script_stands_alone_and_says_first_where_it_logs(demo: Demo) -> None:
+def test_the_script_is_self_contained_and_sets_its_tracking_uri_first(demo: Demo) -> None:
     source = demo_jobs.read_demo_script(demo)
     assert "from lib" not in source
     assert "import lib" not in source
@@ -66,9 +66,9 @@ def test_a_name_that_looks_like_an_option_stays_a_name() -> None:
         ("folds", True, "Folds must be a whole number"),
         ("folds", 2.5, "not '2.5'"),
         ("experiment", "  ", "Experiment is empty"),
-        ("experiment", "a\nb", "cannot be shown"),
+        ("experiment", "a\nb", "cannot be displayed"),
         ("experiment", "x" * 201, "longer than 200"),
-        ("experiment", "podium-ledger", "kept for Podium's own record"),
+        ("experiment", "podium-ledger", "reserved for Podium's own record"),
         ("author", "", "Author is empty"),
         ("learning_rate", "1", "has no parameter 'learning_rate'"),
     ],

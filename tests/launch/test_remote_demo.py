@@ -1,4 +1,4 @@
-"""Demo 4 against the stand-in for DagsHub: from a shell by the real client's own flow, and on a server without logged models."""
+"""Demo 4 against a stand-in for DagsHub: from a shell with the real client, and on a server without logged models."""
 
 import os
 import re
@@ -29,7 +29,7 @@ SCORES = {"accuracy": 17 / 18, "precision": 0.9333333333333332, "recall": 0.9523
 
 @pytest.fixture
 def run_script(dagshub, tmp_path):
-    """A function that runs the demo from a shell in an empty folder, with nothing set but what a student sets."""
+    """A function that runs the demo from a shell in an empty folder, with only the variables a student would set."""
     folder = tmp_path / "empty"
     folder.mkdir()
 
@@ -45,14 +45,14 @@ def run_script(dagshub, tmp_path):
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
 
     yield run
-    assert list(folder.iterdir()) == [], "nothing is left on this disk"
+    assert list(folder.iterdir()) == [], "nothing is stored on this disk"
     assert not (tmp_path / "tokens").exists()
     assert not dagshub.made()
 
 
 @pytest.fixture
 def ana(dagshub):
-    """The repository, asked by Ana."""
+    """The repository, accessed as Ana."""
     credential = create_credential(dagshub.backend(WINE), "ana", token("ana"))
     yield dagshub.backend(WINE).with_principal(credential.principal)
     del credential
@@ -88,13 +88,13 @@ def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(run_
     [
         (["--repo", "ana/wien"], {"DAGSHUB_USER_TOKEN": token("ana")}, "There is no repository ana/wien"),
         (["--repo", "team/secret"], {"DAGSHUB_USER_TOKEN": token("ben")}, "There is no repository team/secret"),
-        (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "With 401 the token is wrong"),
+        (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "401 means the token is invalid"),
         (["--repo", WINE], {}, "Set DAGSHUB_USER_TOKEN"),
-        ([], {}, "say where to log"),
-        ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "say where to log"),
+        ([], {}, "specify where to log"),
+        ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "specify where to log"),
     ],
 )
-def test_a_wrong_call_is_told_and_makes_neither_repository_nor_file(run_script, arguments, environment, says):
+def test_an_invalid_call_is_reported_and_creates_neither_repository_nor_file(run_script, arguments, environment, says):
     result = run_script(*arguments, **environment)
     assert result.returncode != 0
     assert says in result.stderr

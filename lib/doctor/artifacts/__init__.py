@@ -1,1 +1,1 @@
-"""Where a backend keeps its files, judged: the rules, the inventory, the problems, and a trial file."""
+"""Diagnosis of a backend's artifact locations: rules, inventory, problem texts, folder search, and write test."""

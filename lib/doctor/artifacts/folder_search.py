@@ -1,6 +1,6 @@
-"""Finds the folder here in which files of unreachable locations really lie: what a server was given as --artifacts-destination, or a copy.
+"""Finds the local folder that holds the files of unreachable locations: a server's --artifacts-destination, or a copy of it.
 
-A folder is believed when the folders of runs and models are found below it under their own ids, never by its name alone.
+A folder matches if it contains run and model folders under their own ids, never by its name alone.
 """
 
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ PROXY_PREFIX = "mlflow-artifacts:/"
 
 @dataclass(frozen=True)
 class LocationSample:
-    """The locations of runs and models that begin with a prefix (at most 200 of them), and how many there are in all."""
+    """Run and model locations that begin with a prefix, at most 200, and their total number."""
 
     prefix: str
     locations: tuple[RecordedLocation, ...]
     total: int
 
     def count_below(self, folder: Path) -> int:
-        """How many of them have their folder below this one."""
+        """Return how many of the locations have their folder below this one."""
         return sum(
             1
             for location in self.locations
@@ -37,7 +37,7 @@ class LocationSample:
 
 
 def sample_locations(backend: Backend, offer: FixOffer) -> LocationSample:
-    """The locations that a finding is about, under the prefix among the fix's arguments, else the one they have in common."""
+    """Return the locations a finding concerns, under the prefix given in the offer, else their common prefix."""
     experiment_ids = set(filter(None, offer["experiment"].split(",")))
     locations = [
         location for location in read_inventory(backend, lambda _: None).locations if location.owner_type in ("run", "model")
@@ -51,7 +51,7 @@ def sample_locations(backend: Backend, offer: FixOffer) -> LocationSample:
 
 
 def _default_prefix(uri: str) -> str:
-    """What stands before the part that belongs to one experiment: everything up to its last part, or the whole of a server's scheme."""
+    """Return the part before the experiment's own: everything up to the last segment, or a server's entire scheme."""
     if uri.startswith("mlflow-artifacts:"):
         return PROXY_PREFIX
     end = max(uri.rstrip("/\\").rfind("/"), uri.rstrip("/\\").rfind("\\"))
@@ -59,17 +59,17 @@ def _default_prefix(uri: str) -> str:
 
 
 def guess_folder(backend: Backend, sample: LocationSample) -> Path | None:
-    """The folder below which most of the locations are found: the usual names beside the database and here, then their neighbours."""
+    """Return the folder containing most of the locations: first the usual names next to the database and here, then sibling folders."""
     candidates = [(sample.count_below(folder), folder) for folder in _candidate_folders(backend)]
     best = max(candidates, key=lambda candidate: candidate[0], default=(0, None))
     return best[1] if best[0] else None
 
 
 def parse_folder(text: str) -> Path:
-    """A folder as a person types it. Raises BadInput for one that is not a whole path."""
+    """Parse a typed folder. Raises BadInput unless it is an absolute path."""
     path = Path(text.strip()).expanduser()
     if not text.strip() or not path.is_absolute():
-        raise BadInput(f"{text.strip() or 'Nothing'} is not a whole path.", next="Type the folder from its root on.")
+        raise BadInput(f"{text.strip() or 'An empty text'} is not an absolute path.", next="Enter the folder's absolute path.")
     return path
 
 

@@ -1,7 +1,7 @@
-"""Where a backend keeps the files of every experiment, run, logged model and version; and what this machine is, for judging it.
+"""Inventory of the artifact locations of every experiment, run, logged model and version, and facts about this machine.
 
-Read from the tables of a local file where they are known, else from the client. Nothing is tried out here: a client that has once
-talked to a server can seem to reach what it cannot (facts: MLflow keeps its artifact roads by run id only).
+Read from the tables of a local database if their schema is known, else through the client. Locations are not tried out: a client
+that once talked to a server can appear to reach files it cannot (facts: MLflow caches artifact repositories by run id only).
 """
 
 import importlib.util
@@ -25,9 +25,9 @@ from lib.runs.reading.sqlite_reader import MODEL_VERSIONS, query_rows
 
 PAGE_SIZE = 1000
 MAX_RUNS = 20_000
-"""Runs up to which a server is asked for where their files are."""
+"""Maximum number of runs whose artifact locations are read from a server."""
 _VERSION_QUERY = (
-    f"SELECT name || ' v' || version, run_id, coalesce(storage_location, source) FROM {MODEL_VERSIONS} ORDER BY name, version"  # noqa: S608 - text of our own
+    f"SELECT name || ' v' || version, run_id, coalesce(storage_location, source) FROM {MODEL_VERSIONS} ORDER BY name, version"  # noqa: S608 - constant text
 )
 _QUERIES = (
     "SELECT experiment_id, name, artifact_location, lifecycle_stage FROM experiments",
@@ -40,7 +40,7 @@ _INDIRECT_URI = re.compile(r"(?:runs|models):/")
 
 @dataclass(frozen=True)
 class ArtifactInventory:
-    """All artifact locations of a backend, and the names of its experiments by id. One that `is_truncated` leaves runs out."""
+    """All artifact locations of a backend and its experiment names by id; `is_truncated` if some runs are left out."""
 
     locations: tuple[RecordedLocation, ...]
     experiment_names: dict[str, str]
@@ -48,12 +48,12 @@ class ArtifactInventory:
 
 
 def read_inventory(backend: Backend, progress: ProgressCallback) -> ArtifactInventory:
-    """Read all locations. Raises PodiumError when the backend stops answering."""
+    """Read all locations. Raises PodiumError if the backend stops responding."""
     return _read_from_tables(backend) or _read_from_client(backend, progress)
 
 
 def describe_machine(backend: Backend) -> Machine:
-    """This machine, as far as locations are diagnosed by it."""
+    """Return the facts about this machine needed to diagnose locations."""
     database_folder = backend.path.parent if backend.path else None
     return Machine(
         os.name == "nt", lambda path: _path_status(Path(path), database_folder), _missing_requirement, _serves_artifacts(backend)
@@ -90,7 +90,7 @@ def _read_from_client(backend: Backend, progress: ProgressCallback) -> ArtifactI
         for e in experiments
     ]
     experiment_names = {str(e.experiment_id): e.name for e in experiments}
-    progress(f"Where do the runs of {len(experiment_names)} experiments keep their files?")
+    progress(f"Reading the artifact locations of {len(experiment_names)} experiments…")
     run_locations = _read_run_locations(backend, list(experiment_names))
     experiment_of_run = {location.owner_id: location.experiment_id for location in run_locations}
     other_locations = [
@@ -122,7 +122,7 @@ def _read_run_locations(backend: Backend, experiment_ids: list[str]) -> list[Rec
 
 
 def _read_model_locations(backend: Backend, experiment_ids: list[str]) -> list[RecordedLocation]:
-    """The logged models; none where the server has none."""
+    """Return the locations of logged models; empty if the server does not support them."""
     try:
         with translate_errors("The logged models"):
             models = _read_pages(
@@ -167,8 +167,8 @@ def _is_deleted(experiment: Any) -> bool:
 
 
 def _path_status(path: Path, database_folder: Path | None) -> PathStatus:
-    """The status of an absolute folder here. One beside the database may be made later; one of which not even the second level is there
-    (/home/ana, /mnt/share) belongs to another machine."""
+    """Return the status of an absolute folder on this machine. One next to the database may be created later; if not even its second
+    level exists (/home/ana, /mnt/share), it belongs to another machine."""
     try:
         existing_folder = next(folder for folder in (path, *path.parents) if folder.exists())
     except (OSError, StopIteration):
@@ -211,7 +211,7 @@ def _is_missing(module: str) -> bool:
 
 
 def _serves_artifacts(backend: Backend) -> bool | None:
-    """Whether a server hands files on: it says 503 when it was started with --no-serve-artifacts. None when it cannot be told."""
+    """Return whether a server serves artifacts; it responds 503 if started with --no-serve-artifacts. None if unknown."""
     if backend.kind != "server":
         return None
     try:

@@ -1,6 +1,6 @@
-"""Whether files can be kept at an artifact location, judged by its URI, its backend and what is known of this machine. Pure.
+"""Rules that decide whether files can be stored at an artifact location, from its URI, its backend and facts about this machine. Pure.
 
-A location belongs to an experiment, a run, a logged model or a version. `inventory` reads them all, `problem_texts` says what follows.
+A location belongs to an experiment, a run, a logged model or a version. `inventory` reads locations, `problem_texts` explains problems.
 """
 
 import re
@@ -39,7 +39,7 @@ _WINDOWS_PATH = re.compile(r"^(?:/?[A-Za-z]:[\\/]|\\\\|[^/:]*\\)")
 
 @dataclass(frozen=True)
 class RecordedLocation:
-    """Where the files of one owner belong. `experiment_id` is the experiment it lies in, empty when that is not known."""
+    """The recorded artifact location of one owner. `experiment_id` is the owner's experiment, empty if unknown."""
 
     owner_type: LocationOwner
     owner_id: str
@@ -50,10 +50,10 @@ class RecordedLocation:
 
 @dataclass(frozen=True)
 class Machine:
-    """What is known of this machine: its kind, the status of a folder on it, and what its clouds need.
+    """Facts about this machine: its kind, the status of its folders, and missing requirements for cloud storage.
 
-    `path_status(path)` is for an absolute folder. `missing_requirement(scheme)` of a cloud is "package", "sign_in" or empty.
-    `serves_artifacts` is whether the server hands files on; None for a backend without a server.
+    `path_status(path)` takes an absolute folder. `missing_requirement(scheme)` of a cloud is "package", "sign_in" or empty.
+    `serves_artifacts` is whether the server serves artifacts; None for a backend without a server.
     """
 
     is_windows: bool
@@ -63,7 +63,7 @@ class Machine:
 
 
 def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | None:
-    """What is wrong with a location; None when files can be kept there as far as its URI tells."""
+    """Return the problem with a location, or None if its URI shows none."""
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
@@ -81,7 +81,7 @@ def diagnose(uri: str, backend: Backend, machine: Machine) -> LocationProblem | 
 
 
 def local_path(uri: str) -> str | None:
-    """The folder that a location without a server names, in its own spelling; None for any other location."""
+    """Return the folder of a location without a server, as written; None for any other location."""
     if _WINDOWS_PATH.match(uri):
         return uri
     parts = urlsplit(uri)
@@ -92,7 +92,7 @@ def local_path(uri: str) -> str | None:
 
 
 def is_local_server(backend: Backend) -> bool:
-    """Whether a server runs on this machine, as far as its address tells."""
+    """Return whether a server runs on this machine, judging by its address."""
     return backend.kind == "server" and urlsplit(backend.uri).hostname in LOOPBACK_HOSTS
 
 

@@ -1,6 +1,6 @@
-"""Proves that files can be kept at a location: writes one small file there, lists it, reads it back and removes it.
+"""Verifies that files can be stored at a location: writes a small file there, lists it, reads it back and deletes it.
 
-No run is made for it, and MLflow's own cache of artifact roots is bypassed: it could answer for another backend.
+No run is created, and MLflow's cache of artifact repositories is bypassed because it could return one of another backend.
 """
 
 import tempfile
@@ -15,13 +15,13 @@ from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.types import Rows
 from lib.errors import BackendError
 
-TEST_TEXT = "Written by Podium's doctor to see whether files can be kept here.\n"
+TEST_TEXT = "Written by Podium's Doctor to test whether files can be stored here.\n"
 
 
 def verify_writable(backend: Backend, location: str) -> Rows:
-    """Write, list, read and remove a file at a location, as a run would. Returns the evidence.
+    """Write, list, read and delete a file at a location, as a run would. Returns the evidence.
 
-    Raises BackendError when one of it does not work; then the file may be left behind, and the error names it.
+    Raises BackendError if any step fails; the file may then be left behind, and the error names it.
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -29,7 +29,7 @@ def verify_writable(backend: Backend, location: str) -> Rows:
     with (
         tempfile.TemporaryDirectory(prefix="podium-probe-") as folder,
         _translate_storage_errors(location, name),
-        translate_errors("The trial file"),
+        translate_errors("The test file"),
     ):
         test_file = Path(folder, name)
         test_file.write_text(TEST_TEXT, encoding="utf-8")
@@ -40,18 +40,18 @@ def verify_writable(backend: Backend, location: str) -> Rows:
         repository.delete_artifacts(name)
         remaining_paths = [item.path for item in repository.list_artifacts()]
     if name not in listed_paths or content != TEST_TEXT or name in remaining_paths:
-        raise BackendError(f"The trial file {name} at {location} did not come back as it was written, or could not be removed.")
-    return (("Files belong at", location), ("Trial file", "written, listed, read back, removed"))
+        raise BackendError(f"The test file {name} at {location} was not read back intact or could not be deleted.")
+    return (("Files belong at", location), ("Test file", "written, listed, read back, deleted"))
 
 
 @contextmanager
 def _translate_storage_errors(location: str, name: str) -> Iterator[None]:
-    """Turn what the file system and the network raise into one error that names the location."""
+    """Translate file system and network errors into one error that names the location."""
     try:
         yield
     except (OSError, ImportError) as error:
         raise BackendError(
-            f"A trial file could not be kept at {location}: {error}"[:400],
-            means=f"Files are not safe there. If {name} lies there, it can be removed.",
-            next="Choose another place.",
+            f"A test file could not be stored at {location}: {error}"[:400],
+            means=f"Files cannot be stored there reliably. If {name} was left behind, it can be deleted.",
+            next="Choose another location.",
         ) from error

@@ -1,1 +1,1 @@
-"""The checks of the Doctor, a module for each subject. A check only reads."""
+"""The Doctor's checks, one module per subject. Checks are read-only."""

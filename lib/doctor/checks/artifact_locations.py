@@ -1,6 +1,6 @@
-"""The check of artifact locations (the guide's §4, §6 and §12): every experiment, run, logged model and version.
+"""Checks the artifact locations of every experiment, run, logged model and version (the guide's §4, §6 and §12).
 
-One finding per kind of problem, with a row per experiment, so that a thousand runs with the same problem are one thing to fix.
+Reports one finding per kind of problem with a row per experiment, so that a thousand runs with the same problem are one fix.
 """
 
 from collections import Counter
@@ -18,12 +18,12 @@ from lib.text import format_count
 
 CHECK_ID = "locations"
 ID_SEPARATOR = ","
-"""Between the ids of several experiments in an argument of a fix."""
+"""Separates several experiment ids in a fix argument."""
 _CONTENT_TYPES: tuple[LocationOwner, ...] = ("run", "model", "version")
 
 
 def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
-    """Diagnose all artifact locations of a backend. Raises PodiumError when it stops answering."""
+    """Diagnose all artifact locations of a backend. Raises PodiumError if it stops responding."""
     inventory, machine = read_inventory(backend, progress), describe_machine(backend)
     affected_locations: dict[LocationProblem, list[RecordedLocation]] = {}
     diagnoses: dict[tuple[str, bool], LocationProblem | None] = {}
@@ -40,7 +40,7 @@ def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallb
 
 
 def _shared_prefix(location: RecordedLocation) -> str:
-    """Locations of one experiment have the same problem or none: they differ only by the ids that follow."""
+    """Return the location up to the experiment; what follows are only ids, so all such locations share a diagnosis."""
     return location.uri.partition(f"/{location.owner_id}/")[0] if location.owner_type == "run" else location.uri
 
 
@@ -83,7 +83,7 @@ def _problem_finding(
             _evidence_row(inventory, experiment_id, locations_by_experiment[experiment_id])
             for experiment_id in experiment_ids[:MAX_ROWS]
         ),
-        text.means.format(**values) + ("" if is_active else " All of it is deleted, so nothing is lost at the moment."),
+        text.means.format(**values) + ("" if is_active else " All of these are deleted, so nothing is lost for now."),
         text.next.format(**values),
         tuple(offer_fix(fix_id, **arguments) for fix_id in text.fix_ids if fixable_ids or fix_id != fix_ids.NEW_EXPERIMENT),
     )
@@ -97,7 +97,7 @@ def _group_by_experiment(locations: Iterable[RecordedLocation]) -> dict[str, lis
 
 
 def _example_location(locations: list[RecordedLocation], experiment_id: str) -> str:
-    """The experiment's own location if it has the problem, else the first location that has."""
+    """Return the experiment's own location if affected, else the first affected location."""
     candidates = [location for location in locations if location.experiment_id == experiment_id]
     return next(
         (_strip_credentials(location.uri) for location in candidates if location.owner_type == "experiment"),
@@ -106,7 +106,7 @@ def _example_location(locations: list[RecordedLocation], experiment_id: str) -> 
 
 
 def _strip_credentials(uri: str) -> str:
-    """A location as it may be shown: without user and password."""
+    """Return the location without user and password, for display."""
     scheme, sep, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{sep}{host.rpartition('@')[2]}{slash}{path}" if sep else uri
@@ -129,7 +129,7 @@ def _cloud_values(locations: list[RecordedLocation]) -> dict[str, str]:
 ARTIFACT_LOCATIONS_CHECK = Check(
     CHECK_ID,
     "Artifact locations",
-    "Can files be kept where every experiment, run, model and version says?",
+    "Can files be stored at the location of every experiment, run, model and version?",
     check_artifact_locations,
 )
 CHECKS = (ARTIFACT_LOCATIONS_CHECK,)

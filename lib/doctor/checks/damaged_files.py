@@ -1,4 +1,4 @@
-"""Which folders of an old file store cannot be read: each by name, with what is wrong with it. The rest of the store is shown everywhere."""
+"""Reports unreadable folders of an old file store by name, with the cause. The rest of the store remains visible."""
 
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,9 @@ PAGE_SIZE = 1000
 
 
 def check_damaged_files(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
-    """Read all experiments, runs, models and versions of a file store, deleted ones too, and name what was left out."""
+    """Read all experiments, runs, models and versions of a file store, including deleted ones, and report what was skipped."""
     if backend.folder is None:
-        return (Finding(DAMAGED_FILES_CHECK.id, "skipped", DAMAGED_FILES_CHECK.title, "only a file store has them"),)
+        return (Finding(DAMAGED_FILES_CHECK.id, "skipped", DAMAGED_FILES_CHECK.title, "applies to file stores only"),)
     _read_everything(client(backend))
     damaged = damaged_folders(backend.folder)
     if not damaged:
@@ -29,11 +29,11 @@ def check_damaged_files(backend: Backend, _: Clock, __: ProgressCallback) -> tup
             DAMAGED_FILES_CHECK.id,
             "problem",
             f"{format_count(len(damaged), 'folder')} of the store cannot be read",
-            f"{len(damaged)} left out",
+            f"{len(damaged)} skipped",
             ("Folder", "What is wrong"),
             tuple((str(folder.path), folder.reason) for folder in damaged),
-            "What they hold is left out of every page and command. Everything else is shown.",
-            "Restore the meta.yaml that is named from a backup, or move the folder out of the store.",
+            "Their contents are missing from every page and command. Everything else is shown.",
+            "Restore the listed meta.yaml files from a backup, or move the folders out of the store.",
         ),
     )
 
@@ -43,7 +43,7 @@ def _read_everything(mlflow_client: "MlflowClient") -> None:
         lambda token: mlflow_client.search_experiments(view_type=ViewType.ALL, max_results=PAGE_SIZE, page_token=token)
     )
     ids = [experiment.experiment_id for experiment in experiments]
-    mlflow_client.search_runs(ids, run_view_type=ViewType.ALL, max_results=1)  # reads every run, whatever it gives back
+    mlflow_client.search_runs(ids, run_view_type=ViewType.ALL, max_results=1)  # reads every run, regardless of max_results
     mlflow_client.search_registered_models(max_results=1)
     mlflow_client.search_model_versions(max_results=1)
 

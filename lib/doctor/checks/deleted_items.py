@@ -1,4 +1,4 @@
-"""What was deleted softly: runs and experiments that MLflow hides and keeps."""
+"""Reports soft-deleted runs and experiments, which MLflow hides but keeps."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.table.types import RunTable, Search
 
 DECOY_PREFIX = "podium-removal-"
-"""Begins the name of an experiment that was made and deleted only so that MLflow's gc removes nothing else: never reported."""
+"""Name prefix of decoy experiments, created and deleted to limit what mlflow gc removes. Never reported."""
 
 
 def read_deleted_runs(backend: Backend) -> RunTable:
-    """The deleted runs of active experiments, newest first."""
+    """Return the deleted runs of active experiments, newest first."""
     return read_runs(
         backend, Search(tuple(experiment.experiment_id for experiment in read_experiments(backend)), state="deleted")
     )
@@ -40,8 +40,8 @@ def check_deleted_runs(backend: Backend, _: Clock, __: ProgressCallback) -> tupl
             f"{len(table):,} deleted",
             ("Run", "Id", "Experiment", "Registered from it"),
             evidence_rows(rows),
-            "Their numbers and files are still kept and still take room; lists and comparisons leave them out.",
-            "Restore what was deleted by accident. Removing for good is only worth it for room, or for a secret that was logged.",
+            "Their metrics and files still exist and take up space. Lists and comparisons omit them.",
+            "Restore runs deleted by accident. Removing runs for good is only worthwhile to free space or to get rid of a logged secret.",
             (offer_fix(fix_ids.RESTORE_RUNS, runs=only_id), offer_fix(fix_ids.REMOVE_RUNS, runs=only_id)),
         ),
     )
@@ -63,8 +63,8 @@ def check_deleted_experiments(backend: Backend, _: Clock, __: ProgressCallback) 
             f"{len(experiments):,} deleted",
             ("Experiment", "Id"),
             evidence_rows([(experiment.name, experiment.experiment_id) for experiment in experiments]),
-            "Its name stays taken, and its runs and files are still kept.",
-            "Restore it, which brings back all its runs, also those deleted one by one before; or remove it for good.",
+            "Its name stays taken, and its runs and files still exist.",
+            "Restore it with all its runs, including those deleted individually before, or remove it for good.",
             (offer_fix(fix_ids.RESTORE_EXPERIMENT, experiment=only_id), offer_fix(fix_ids.REMOVE_EXPERIMENT, experiment=only_id)),
         ),
     )
@@ -74,10 +74,8 @@ def _format_versions(versions: Sequence[object]) -> str:
     return ", ".join(f"{getattr(version, 'model', '')} v{getattr(version, 'version', '')}" for version in versions)
 
 
-DELETED_RUNS_CHECK = Check(
-    "deleted_runs", "Deleted runs", "Are there runs that were deleted and can be restored?", check_deleted_runs
-)
+DELETED_RUNS_CHECK = Check("deleted_runs", "Deleted runs", "Are there deleted runs that can be restored?", check_deleted_runs)
 DELETED_EXPERIMENTS_CHECK = Check(
-    "deleted_experiments", "Deleted experiments", "Are there experiments that were deleted?", check_deleted_experiments
+    "deleted_experiments", "Deleted experiments", "Are there deleted experiments?", check_deleted_experiments
 )
 CHECKS = (DELETED_RUNS_CHECK, DELETED_EXPERIMENTS_CHECK)

@@ -1,6 +1,6 @@
-"""Which commits of the git repository here the runs name, and which of their commits are gone. git runs as a program and only reads.
+"""Compares the commits of the local git repository with those logged by runs. Runs git as a program, read-only.
 
-The repository is the one Podium was started in, never one that a backend names: opening a strange repository can run its code.
+The repository is the one Podium was started in, never one named by a backend: opening an untrusted repository can run its code.
 """
 
 import re
@@ -16,7 +16,7 @@ from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.runs.table.types import RunTable
 
 FROZEN_COMMIT_TAG = "git_commit"
-"""The tag of a run whose state was committed (guide §8)."""
+"""Tag of a run whose code state was committed (guide §8)."""
 MAX_COMMITS = 30
 _RECIPE_FILES = ("params.yaml", "dvc.yaml", "dvc.lock")
 _FULL_HASH = re.compile(r"[0-9a-f]{40}")
@@ -25,14 +25,14 @@ _TIMEOUT_SECONDS = 20
 
 @dataclass(frozen=True)
 class _Commit:
-    """A commit of the repository: its hash and the first line of its message."""
+    """A commit: its hash and the first line of its message."""
 
     hash: str
     subject: str
 
 
 def logged_commits(table: RunTable) -> set[str]:
-    """The commits that runs name, whole hashes only: what MLflow noted, and the tag of a frozen state."""
+    """Return the commits logged by runs, full hashes only: those recorded by MLflow and the tag of a frozen state."""
     commits = set(table.identity["git_commit"].dropna())
     if FROZEN_COMMIT_TAG in table.tags:
         commits |= set(table.tags[FROZEN_COMMIT_TAG].dropna())
@@ -40,7 +40,7 @@ def logged_commits(table: RunTable) -> set[str]:
 
 
 def existing_commits(commits: Collection[str], folder: Path) -> set[str] | None:
-    """Those of the commits that the repository in a folder still has; None where there is no repository or no git."""
+    """Return the commits that still exist in the folder's repository, or None without a repository or git."""
     if _run_git(folder, "rev-parse", "--git-dir") is None:
         return None
     query = "".join(f"{commit}^{{commit}}\n" for commit in sorted(commits))
@@ -49,7 +49,7 @@ def existing_commits(commits: Collection[str], folder: Path) -> set[str] | None:
 
 
 def check_commits(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
-    """Which of the latest commits here no run names."""
+    """Report which of the latest local commits have no run."""
     folder = Path.cwd()
     active_runs = read_active_runs(backend, clock)
     run_commits = logged_commits(active_runs.table)
@@ -60,7 +60,7 @@ def check_commits(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[
                 COMMITS_CHECK.id,
                 "skipped",
                 COMMITS_CHECK.title,
-                "no repository here" if repository_commits is None else "no run from this repository",
+                "no repository" if repository_commits is None else "no run from this repository",
             ),
         )
     latest_commits, scope = _read_latest_commits(folder)
@@ -77,20 +77,20 @@ def check_commits(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[
             f"{len(latest_commits) - len(commits_without_run)} of the latest {len(latest_commits)}",
             ("Commit", "Says"),
             evidence_rows([(commit.hash[:10], commit.subject) for commit in commits_without_run]),
-            f"Looked at the latest {len(latest_commits)} commits{scope}. Nobody can tell how good the state of such a commit was.",
-            f"Run it and tag the run: client.set_tag(run_id, '{FROZEN_COMMIT_TAG}', '‹whole hash›'). A commit of words only needs none.",
+            f"Checked the latest {len(latest_commits)} commits{scope}. Without a run, there is no record of how well a commit performed.",
+            f"Run it and tag the run: client.set_tag(run_id, '{FROZEN_COMMIT_TAG}', '‹full hash›'). Documentation-only commits need no run.",
         ),
     )
 
 
 def _is_podium_repository(folder: Path) -> bool:
-    """Is this where Podium itself is developed? Its commits are no experiments."""
+    """Return whether this is Podium's own source repository, whose commits are not experiments."""
     root = _run_git(folder, "rev-parse", "--show-toplevel")
     return root is not None and Path(__file__).resolve().is_relative_to(Path(root.strip()).resolve())
 
 
 def _read_latest_commits(folder: Path) -> tuple[list[_Commit], str]:
-    """The latest commits; where there are recipes, only those that changed one, because such a commit is a decision."""
+    """Return the latest commits and a scope text; if recipes exist, only commits that changed one, as these are decisions."""
     recipes = (_run_git(folder, "ls-files", "--", *_RECIPE_FILES) or "").split()
     log = _run_git(folder, "log", f"-n{MAX_COMMITS}", "--format=%H %s", "--", *recipes) or ""
     lines = [line.partition(" ") for line in log.splitlines()]
@@ -99,10 +99,10 @@ def _read_latest_commits(folder: Path) -> tuple[list[_Commit], str]:
 
 
 def _run_git(folder: Path, *arguments: str, stdin: str = "") -> str | None:
-    """What git answers; None when it fails or is not there."""
+    """Return git's output, or None if git fails or is not installed."""
     try:
-        result = subprocess.run(  # noqa: S603 - git with words of our own
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the person's own git
+        result = subprocess.run(  # noqa: S603 - git with constant arguments
+            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
             input=stdin,
             capture_output=True,
             text=True,
@@ -115,5 +115,7 @@ def _run_git(folder: Path, *arguments: str, stdin: str = "") -> str | None:
     return result.stdout if result.returncode == 0 else None
 
 
-COMMITS_CHECK = Check("commits", "Commits have a run", "Does a commit here have no run that tells how good it is?", check_commits)
+COMMITS_CHECK = Check(
+    "commits", "Commits have a run", "Does every local commit have a run that shows how well it performs?", check_commits
+)
 CHECKS = (COMMITS_CHECK,)

@@ -1,6 +1,6 @@
-"""Whether the ledger is intact and the registry matches it: the answers of `verify` and `drift`, among the other checks.
+"""Checks that the ledger is intact and the registry matches it, like the commands `verify` and `drift`.
 
-What is found is settled on the Models page or by the command line, with a reason; so there is no cure here.
+Findings are settled on the Models page or the command line, with a reason, so no fix is offered here.
 """
 
 import os
@@ -22,7 +22,7 @@ from lib.text import format_count
 
 
 def check_ledger(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
-    """Search the store for records, recompute every book, and compare it with the heads noted on versions and those remembered here."""
+    """Search the store for records, recompute every book, and compare it with heads noted on versions or remembered here."""
     verdicts = verify_all(backend, watch=HeadWatch(create_head_memory(os.environ), clock))
     rows = [
         (verdict.model, str(finding.position), finding.what, finding.means)
@@ -33,12 +33,12 @@ def check_ledger(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[F
         return LEDGER_CHECK.fine_findings(_summary_text(backend, verdicts))
     models = {row[0] for row in rows} - {INDEX_EXPERIMENT}
     if not models:
-        title, summary = "The ledger holds what no index explains", format_count(len(rows), "finding")
-        means = "A record may have been replaced, moved or copied. No new record begins before that is settled."
+        title, summary = "The ledger contains records missing from its index", format_count(len(rows), "finding")
+        means = "A record may have been replaced, moved or copied. No new record can begin until this is settled."
     else:
-        title = "The record of a model is not whole" if len(models) == 1 else "The records of models are not whole"
+        title = "The record of a model is not intact" if len(models) == 1 else "The records of several models are not intact"
         summary = f"{len(models)} of {sum(verdict.model != INDEX_EXPERIMENT for verdict in verdicts)} books"
-        means = "What these books say cannot be trusted from there on, and Podium does not write to them."
+        means = "These books cannot be trusted from the listed position on, and Podium does not write to them."
     return (
         Finding(
             LEDGER_CHECK.id,
@@ -48,13 +48,13 @@ def check_ledger(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[F
             ("Model", "Place", "What", "What it means"),
             evidence_rows(rows),
             means,
-            "Look at it with verify on the Audit page, and compare with a head that was noted elsewhere.",
+            "Run Verify on the Audit page and compare with a head noted elsewhere.",
         ),
     )
 
 
 def _summary_text(backend: Backend, verdicts: Sequence[BookVerification]) -> str:
-    """How much was checked, and what could not be."""
+    """Return how much was checked, and what could not be."""
     if not verdicts:
         absence_text = describe_absence(backend)
         return "none yet" if absence_text == NO_RECORD_TEXT else absence_text
@@ -65,11 +65,11 @@ def _summary_text(backend: Backend, verdicts: Sequence[BookVerification]) -> str
 
 
 def check_drift(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
-    """Which models were moved behind the record's back."""
+    """Report models that were changed outside Podium."""
     try:
         survey = survey_models(backend, clock())
     except LedgerBroken as error:
-        return (Finding(DRIFT_CHECK.id, "skipped", DRIFT_CHECK.title, "not asked", means=error.what),)
+        return (Finding(DRIFT_CHECK.id, "skipped", DRIFT_CHECK.title, "not run", means=error.what),)
     rows = [
         (model, notice.what, notice.means)
         for model, status in sorted(survey.statuses.items())
@@ -83,20 +83,18 @@ def check_drift(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Fi
         Finding(
             DRIFT_CHECK.id,
             "notice",
-            f"{mask_secrets(drifted_models[0])} was moved outside Podium"
+            f"{mask_secrets(drifted_models[0])} was changed outside Podium"
             if len(drifted_models) == 1
-            else f"{len(drifted_models)} models were moved outside Podium",
+            else f"{len(drifted_models)} models were changed outside Podium",
             f"{total - len(drifted_models)} of {total}",
             ("Model", "What", "What it means"),
             evidence_rows(rows),
-            "The record has no reason for it.",
-            "Open the model: let the move stand with a reason, or put the version back.",
+            "The record contains no reason for the change.",
+            "Open the model and accept the change with a reason, or revert it.",
         ),
     )
 
 
-LEDGER_CHECK = Check("intact", "Ledger intact", "Is the record of every model whole?", check_ledger, is_quick=True)
-DRIFT_CHECK = Check(
-    "agrees", "Registry matches ledger", "Does the registry stand as the record says?", check_drift, is_quick=True
-)
+LEDGER_CHECK = Check("intact", "Ledger intact", "Is the record of every model intact?", check_ledger, is_quick=True)
+DRIFT_CHECK = Check("agrees", "Registry matches ledger", "Does the registry match the record?", check_drift, is_quick=True)
 CHECKS = (LEDGER_CHECK, DRIFT_CHECK)

@@ -1,4 +1,4 @@
-"""Registered versions that have lost what they are made of: their files, the run that trained them, or its commit."""
+"""Reports registered versions that lost their files, the run that trained them, or its commit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ MAX_VERSIONS = 500
 
 @dataclass(frozen=True)
 class MissingPart:
-    """What one version lacks: `what` in a few words, `means` in a sentence, and the run that can be restored, if that helps."""
+    """Something a version lacks: `what` in a few words, its consequence in `means`, and a run to restore, if that helps."""
 
     version: str
     stage: str
@@ -37,7 +37,7 @@ class MissingPart:
 
 
 def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallback) -> tuple[Finding, ...]:
-    """Go through the registered versions, those in use first, and see whether all they need is there."""
+    """Check the registered versions, those in use first, for missing files, runs and commits."""
     versions = [(snapshot.model, version) for snapshot in read_all_snapshots(backend) for version in snapshot.versions.values()]
     versions.sort(key=lambda pair: pair[1].stage not in ("Production", "Staging"))
     run_ids = dict.fromkeys(version.run_id for _, version in versions[:MAX_VERSIONS] if version.run_id)
@@ -46,7 +46,7 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
     missing_parts, unreached_count = list[MissingPart](), 0
     for index, (model, version) in enumerate(versions[:MAX_VERSIONS]):
         if index % 20 == 0:
-            progress(f"Is version {index + 1} of {len(versions):,} whole?")
+            progress(f"Checking version {index + 1} of {len(versions):,}…")
         name, run = f"{model} v{version.number}", runs.get(version.run_id)
         missing_parts += _find_missing_parts(name, version, run, missing_commits)
         files = _look_for_files(backend, name, version)
@@ -65,14 +65,14 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
         Finding(
             MODEL_VERSIONS_CHECK.id,
             "problem" if is_in_use else "notice",
-            f"{next(iter(incomplete_versions))} has lost something"
+            f"{next(iter(incomplete_versions))} is incomplete"
             if len(incomplete_versions) == 1
-            else f"{len(incomplete_versions)} versions have lost something",
-            f"{len(incomplete_versions)} of {scope} not whole{unreached}",
+            else f"{len(incomplete_versions)} versions are incomplete",
+            f"{len(incomplete_versions)} of {scope} incomplete{unreached}",
             ("Version", "Stage", "Missing", "What follows"),
             evidence_rows([(part.version, part.stage, part.what, part.means) for part in missing_parts]),
-            "Such a version cannot be explained or rolled back to as one would expect.",
-            "Restore deleted runs. Files that are gone come back only from a backup; archive a version that cannot be loaded.",
+            "An incomplete version may not be explainable, reproducible or usable for a rollback.",
+            "Restore deleted runs. Lost files can only be recovered from a backup. Archive versions that cannot be loaded.",
             _fix_offers(missing_parts),
         ),
     )
@@ -85,18 +85,21 @@ def _fix_offers(missing_parts: list[MissingPart]) -> tuple[FixOffer, ...]:
 
 def _find_missing_parts(name: str, version: VersionSnapshot, run: Run | None, missing_commits: set[str]) -> Iterator[MissingPart]:
     if version.run_id and run is None:
-        yield MissingPart(name, version.stage, "the run", "Its parameters, metrics and data are not on this backend any more.")
+        yield MissingPart(name, version.stage, "the run", "Its parameters, metrics and data are no longer on this backend.")
     elif run and run.lifecycle == "deleted":
         yield MissingPart(name, version.stage, "the run, deleted", "It can be restored until it is removed for good.", run.run_id)
     if run and (commit := _commit_of(run)) in missing_commits:
         yield MissingPart(
-            name, version.stage, f"commit {commit[:10]}", "The repository here does not have it any more: it cannot be repeated."
+            name,
+            version.stage,
+            f"commit {commit[:10]}",
+            "The local repository no longer contains it, so the run cannot be reproduced.",
         )
 
 
 @dataclass(frozen=True)
 class _ModelFiles:
-    """Whether somebody could look at a version's files from here, and why they cannot be loaded; empty when they can."""
+    """Whether a version's files are reachable from here, and why they cannot be loaded; empty if they can."""
 
     problem: str = ""
     is_reached: bool = True
@@ -109,7 +112,7 @@ def _look_for_files(backend: Backend, name: str, version: VersionSnapshot) -> _M
             location = str(client(backend).get_model_version_download_uri(model, version.number))
         return _look_for_mlmodel(backend, location, version)
     except NotFound:
-        return _ModelFiles("Where they were is not known any more.")
+        return _ModelFiles("Their location is no longer known.")
     except Unreachable:
         raise
     except PodiumError as error:
@@ -121,11 +124,11 @@ def _look_for_mlmodel(backend: Backend, location: str, version: VersionSnapshot)
     if folder is not None and backend.path is not None:
         is_there = (folder / MLMODEL_FILE).is_file()
     elif folder is not None or unreadable_scheme(location, backend):
-        return _ModelFiles(is_reached=False)  # the server's own folder, or a cloud: the check of locations speaks of these
+        return _ModelFiles(is_reached=False)  # a server's folder or a cloud: covered by the artifact location check
     else:
         names = {entry.name for entry in list_folder(backend, ArtifactLocation(location, model_id=version.model_id))}
         is_there = MLMODEL_FILE in names
-    return _ModelFiles("" if is_there else "There is no MLmodel file at its place, so it cannot be loaded.")
+    return _ModelFiles("" if is_there else "There is no MLmodel file at its location, so it cannot be loaded.")
 
 
 def _find_run(backend: Backend, run_id: str) -> Run | None:
@@ -140,7 +143,7 @@ def _commit_of(run: Run) -> str:
 
 
 def _find_missing_commits(backend: Backend, clock: Clock, runs: dict[str, Run | None]) -> set[str]:
-    """Commits of versions that the repository here lacks, although it has others that runs name: then it is theirs."""
+    """Return commits missing from the local repository, provided it contains other logged commits and so is the right one."""
     commits = {commit for run in runs.values() if run and (commit := _commit_of(run))}
     if not commits:
         return set()
@@ -151,7 +154,7 @@ def _find_missing_commits(backend: Backend, clock: Clock, runs: dict[str, Run | 
 
 MODEL_VERSIONS_CHECK = Check(
     "versions_whole",
-    "Versions are whole",
+    "Versions are complete",
     "Do registered versions still have their files, their run and its commit?",
     check_model_versions,
 )

@@ -1,4 +1,4 @@
-"""Whether one project writes to several places: other stores beside this one, or a variable that names another (guide §10)."""
+"""Checks whether a project writes to several stores: others next to this one, or set by an environment variable (guide §10)."""
 
 import os
 import sqlite3
@@ -17,26 +17,26 @@ LOCK_TIMEOUT_SECONDS = 0.5
 
 
 def check_other_stores(backend: Backend, _: Clock, __: ProgressCallback) -> tuple[Finding, ...]:
-    """Look for other stores in the folder of this one and in the one Podium was started in."""
+    """Look for other stores in this store's folder and in the folder Podium was started in."""
     rows: Rows = (*_find_foreign_variables(backend, os.environ), *_find_other_stores(backend))
     if not rows:
-        return OTHER_STORES_CHECK.fine_findings("one place")
+        return OTHER_STORES_CHECK.fine_findings("one store")
     return (
         Finding(
             OTHER_STORES_CHECK.id,
             "notice",
-            "This project writes to more than one place",
+            "This project writes to several stores",
             f"{len(rows)} besides this one",
             ("Where", "What"),
             rows,
-            "Runs go now here, now there: a comparison shows only some of them, and an experiment seems to be lost.",
-            "Name one tracking URI first thing in every script, the same for the whole team, and put away what is not used.",
+            "Runs are spread over several stores, so comparisons show only some of them and experiments seem to be missing.",
+            "Set the same tracking URI at the start of every script for the entire team, and remove stores that are not used.",
         ),
     )
 
 
 def _find_foreign_variables(backend: Backend, environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """The variables of MLflow that lead away from this backend."""
+    """Yield the MLflow environment variables that point to another backend."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         value = environment.get(name, "").strip()
         if not value:
@@ -44,16 +44,16 @@ def _find_foreign_variables(backend: Backend, environment: Mapping[str, str]) ->
         try:
             other_backend = parse_backend(value, Path.cwd())
         except BadInput:
-            yield name, "names a place that Podium cannot open"
+            yield name, "set to an address that Podium cannot open"
             continue
         if other_backend.uri != backend.uri:
-            yield name, f"names {mask_secrets(other_backend.uri)}"
+            yield name, f"set to {mask_secrets(other_backend.uri)}"
 
 
 def _find_other_stores(backend: Backend) -> Iterator[tuple[str, ...]]:
-    """Other databases of MLflow with runs in them, and file stores.
+    """Yield other MLflow databases with runs, and file stores.
 
-    The database that Podium makes beside itself counts only for a store in the same folder: it is there wherever Podium was tried first.
+    Podium's default database counts only for a store in the same folder, because trying out Podium creates it anywhere.
     """
     if backend.path is None:
         return
@@ -64,14 +64,14 @@ def _find_other_stores(backend: Backend) -> Iterator[tuple[str, ...]]:
             if path.resolve() == default_database and folder != backend.path.parent.resolve():
                 continue
             if path.resolve() != backend.path.resolve() and (run_count := _count_runs(path)):
-                yield str(path), f"a database of MLflow with {run_count:,} runs"
+                yield str(path), f"an MLflow database with {run_count:,} runs"
         file_run_count = sum(1 for _ in (folder / "mlruns").glob("*/*/meta.yaml"))
         if file_run_count:
             yield str(folder / "mlruns"), f"a file store with {file_run_count:,} runs"
 
 
 def _count_runs(path: Path) -> int:
-    """How many runs a database holds; 0 for one that is not MLflow's or cannot be read now."""
+    """Return the number of runs in a database; 0 if it is not an MLflow database or cannot be read."""
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as db:
@@ -80,5 +80,5 @@ def _count_runs(path: Path) -> int:
         return 0
 
 
-OTHER_STORES_CHECK = Check("mixed", "One place for everything", "Does this project write to several places?", check_other_stores)
+OTHER_STORES_CHECK = Check("mixed", "One store per project", "Does this project write to several stores?", check_other_stores)
 CHECKS = (OTHER_STORES_CHECK,)

@@ -1,4 +1,4 @@
-"""What finished runs do not tell about themselves: parameters, metrics, data, environment, source, author (guide §10)."""
+"""Reports finished runs with missing metadata: parameters, metrics, data, environment, source, author (guide §10)."""
 
 from typing import TYPE_CHECKING
 
@@ -30,33 +30,33 @@ _ENVIRONMENT_PREFIXES = (
 
 
 def check_run_metadata(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
-    """Count the finished runs that lack something, by what they lack."""
+    """Count finished runs with missing metadata, by item."""
     active_runs = read_active_runs(backend, clock)
     table, is_finished = active_runs.table, active_runs.table.identity["status"] == "FINISHED"
     total = int(is_finished.sum())
     runs_without = {item: table.identity.index[is_finished & ~has_item] for item, has_item in _metadata_presence(table).items()}
     runs_without = {item: runs for item, runs in runs_without.items() if len(runs)}
     if not runs_without:
-        return RUN_METADATA_CHECK.fine_findings(f"{total:,} of {total:,}" if total else "no finished run")
+        return RUN_METADATA_CHECK.fine_findings(f"{total:,} of {total:,}" if total else "no finished runs")
     complete_count = total - len({run_id for runs in runs_without.values() for run_id in runs})
     return (
         Finding(
             RUN_METADATA_CHECK.id,
             "notice",
-            "Some runs do not tell how they were made",
-            f"{complete_count:,} of {total:,} whole",
+            "Some runs have incomplete metadata",
+            f"{complete_count:,} of {total:,} complete",
             ("Missing", "In", "The newest of them"),
             evidence_rows(
                 [(item, f"{len(runs):,} of {total:,}", run_label(table, runs[0])) for item, runs in runs_without.items()]
             ),
-            f"What was not logged cannot be compared, explained or repeated later. {active_runs.scope_note}".strip(),
-            "Log it in the same run: log_params, log_metrics, log_input for the data, a model with its requirements, a tag author.",
+            f"Data that was not logged cannot be compared, explained or reproduced later. {active_runs.scope_note}".strip(),
+            "Log it in the same run: log_params, log_metrics, log_input for data, a model with its requirements, an author tag.",
         ),
     )
 
 
 def _metadata_presence(table: "RunTable") -> dict[str, "pd.Series[bool]"]:
-    """What each run tells, as one truth per run. What the parent of a search logged once holds for its children too."""
+    """Return a boolean series per metadata item, indexed by run. Values logged once by a parent run also count for its children."""
     identity = table.identity
     logged_data = identity.index.to_series().isin(table.inputs["run_id"])
     presence = {
@@ -73,21 +73,21 @@ def _metadata_presence(table: "RunTable") -> dict[str, "pd.Series[bool]"]:
 
 
 def _inherit(has_item: "pd.Series[bool]", parents: "pd.Series[str]") -> "pd.Series[bool]":
-    """True for a run that has it, or one above it has. Parents that are not among these runs have nothing."""
+    """Return True for runs that have the item or an ancestor that has it. Parents outside these runs count as lacking it."""
     for _ in range(_MAX_GENERATIONS):
         has_item = has_item | parents.map(has_item).fillna(value=False).astype(bool)
     return has_item
 
 
 def _has_column(frame: "pd.DataFrame", prefixes: tuple[str, ...]) -> "pd.Series[bool]":
-    """Does a run have a column whose name begins like this?"""
+    """Return whether each run has a value in a column with one of these prefixes."""
     return frame[[name for name in frame.columns if name.lower().startswith(prefixes)]].notna().any(axis=1)
 
 
 RUN_METADATA_CHECK = Check(
     "complete",
-    "Runs tell how they were made",
-    "Do finished runs name parameters, metrics, data, source and author?",
+    "Runs have complete metadata",
+    "Do finished runs have parameters, metrics, data, source and author?",
     check_run_metadata,
 )
 CHECKS = (RUN_METADATA_CHECK,)

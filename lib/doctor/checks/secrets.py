@@ -1,4 +1,4 @@
-"""Secrets that were logged as parameters, tags or names: found by detect-secrets, told without any part of their value."""
+"""Reports secrets logged as parameters, tags or names, found with detect-secrets, without any part of their value."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -24,11 +24,11 @@ _MLFLOW_TAGS = ("mlflow.log-model.history", "mlflow.runColor", "mlflow.runName")
 MAX_RUNS_OFFERED = 20
 TAG, PARAMETER = "tag", "parameter"
 SecretMatch = tuple[str, str, str, Secret]
-"""Run id, source (parameter, tag or name of the run), name, and what it looks like."""
+"""Run id, source (parameter, tag or name of the run), name, and the suspected secret."""
 
 
 def check_secrets(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
-    """Look at every parameter, tag and name of every active run."""
+    """Scan the parameters, tags and name of every active run."""
     active_runs = read_active_runs(backend, clock)
     matches = sorted(find_secret_matches(active_runs), key=lambda match: (match[1], match[2]))
     total = len(active_runs.table)
@@ -43,20 +43,20 @@ def check_secrets(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[
         Finding(
             SECRETS_CHECK.id,
             "problem",
-            "A run seems to hold a secret" if len(run_ids) == 1 else f"{len(run_ids)} runs seem to hold a secret",
+            "A run seems to contain a secret" if len(run_ids) == 1 else f"{len(run_ids)} runs seem to contain a secret",
             f"{len(matches)} in {len(run_ids)} of {total:,} runs",
             ("Run", "Where", "Name", "Looks like"),
             evidence_rows(rows),
-            f"Everybody who may read this backend can read it, and so can its backups. {active_runs.scope_note}".strip(),
-            "Revoke it first where it is used: that alone makes it harmless. A tag can be deleted and a name changed on the run's page. A parameter "
-            "cannot be changed: delete the run, then remove it for good.",
+            f"Anyone with access to this backend or its backups can read it. {active_runs.scope_note}".strip(),
+            "First revoke it where it is used; only that makes it harmless. A tag can be deleted and a name changed on the run's page. "
+            "A parameter cannot be changed: delete the run, then remove it for good.",
             _fix_offers(matches),
         ),
     )
 
 
 def _fix_offers(matches: list[SecretMatch]) -> tuple[FixOffer, ...]:
-    """Tags are deleted all at once; a parameter goes only with its run: at most twenty are offered."""
+    """Offer to delete all tags at once; parameters can only be deleted with their run, at most twenty."""
     tag_offers = (offer_fix(fix_ids.DELETE_SECRET_TAGS),) if any(source == TAG for _, source, *_ in matches) else ()
     parameter_run_ids = list(dict.fromkeys(run_id for run_id, source, *_ in matches if source == PARAMETER))[:MAX_RUNS_OFFERED]
     return (
@@ -67,7 +67,7 @@ def _fix_offers(matches: list[SecretMatch]) -> tuple[FixOffer, ...]:
 
 
 def find_secret_matches(active_runs: ActiveRuns) -> Iterator[SecretMatch]:
-    """Everything that looks like a secret."""
+    """Yield everything that looks like a secret."""
     table = active_runs.table
     for source, frame in ((PARAMETER, table.texts), (TAG, table.tags)):
         for name in frame.columns:
@@ -79,11 +79,11 @@ def find_secret_matches(active_runs: ActiveRuns) -> Iterator[SecretMatch]:
 
 
 def _find_in_column(column: "pd.Series[str]", name: str) -> Iterator[tuple[str, Secret]]:
-    """Each value is judged once, however many runs share it."""
+    """Yield run ids and secrets; each distinct value is checked only once."""
     present = column.dropna()
     secrets = {value: find_secret(name, str(value)) for value in present.unique()}
     yield from ((str(run_id), secret) for run_id, value in present.items() if (secret := secrets[value]))
 
 
-SECRETS_CHECK = Check("secrets", "Secrets in runs", "Does a parameter, a tag or a name hold a password or a key?", check_secrets)
+SECRETS_CHECK = Check("secrets", "Secrets in runs", "Does a parameter, tag or name contain a password or key?", check_secrets)
 CHECKS = (SECRETS_CHECK,)

@@ -1,4 +1,4 @@
-"""Runs that say they run and give no sign of life: their program died without telling."""
+"""Reports stale runs: still marked as running, but without activity because their process died."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 STALE_AFTER = timedelta(hours=12)
-"""How long a run may log nothing before it is taken for dead. A long epoch takes less."""
+"""How long a run may log nothing before it counts as stale; longer than a long epoch."""
 PAGE_SIZE = 1_000
 _LIVE_STATUSES = ("RUNNING", "SCHEDULED")
 
 
 @dataclass(frozen=True)
 class StaleRun:
-    """A run that is said to run: since when, and when it last logged a metric. Times in UTC."""
+    """A run marked as running, with its start time and the time of its last metric, in UTC."""
 
     run_id: str
     name: str
@@ -41,12 +41,12 @@ class StaleRun:
 
     @property
     def label(self) -> str:
-        """What people call it, secrets covered."""
+        """Display label with secrets masked."""
         return format_run_label(self.name, self.run_id)
 
 
 def find_stale_runs(backend: Backend, at: datetime) -> tuple[StaleRun, ...]:
-    """All runs that have been running without a sign of life for twelve hours, longest first."""
+    """Return all runs without activity for twelve hours, oldest first."""
     experiment_names = {experiment.experiment_id: mask_secrets(experiment.name) for experiment in read_experiments(backend)}
     started_before = round((at - STALE_AFTER).timestamp() * 1000)
     runs = [
@@ -77,13 +77,13 @@ def _read_runs_with_status(backend: Backend, experiment_ids: list[str], filter_t
 
 
 def _last_metric_time(run: "MlflowRun") -> datetime | None:
-    """When the run last logged a metric: a search brings the latest point of each, with its time."""
-    points = run.data._metric_objs  # noqa: SLF001 - the public `metrics` leave the times out
+    """Return when the run last logged a metric, from the latest point of each metric in the search result."""
+    points = run.data._metric_objs  # noqa: SLF001 - the public `metrics` omits timestamps
     return datetime_from_millis(max((point.timestamp for point in points), default=None))
 
 
 def check_stale_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[Finding, ...]:
-    """Name the runs whose program is taken for dead."""
+    """Report the stale runs."""
     at = clock()
     stale_runs = find_stale_runs(backend, at)
     if not stale_runs:
@@ -95,12 +95,12 @@ def check_stale_runs(backend: Backend, clock: Clock, _: ProgressCallback) -> tup
         Finding(
             STALE_RUNS_CHECK.id,
             "notice",
-            f"{_subject_text(len(stale_runs))} been running without a sign of life",
-            f"{len(stale_runs)} silent for {STALE_AFTER.total_seconds() / 3600:.0f} h",
+            f"{_subject_text(len(stale_runs))} been running without activity",
+            f"{len(stale_runs)} inactive for {STALE_AFTER.total_seconds() / 3600:.0f} h",
             ("Run", "Experiment", "Started (UTC)", "Last sign (UTC)"),
             evidence_rows(rows),
-            "Its program was most likely ended without telling MLflow. Lists show it as running, and its last numbers may be missing.",
-            "If nobody trains it any more, write down how it ended. Nothing else about the run changes.",
+            "Its process was most likely killed before it could report to MLflow. Lists show it as running; recent metrics may be missing.",
+            "If it is no longer training, mark how it ended. Nothing else about the run changes.",
             (offer_fix(fix_ids.END_FAILED), offer_fix(fix_ids.END_KILLED)),
         ),
     )
@@ -115,6 +115,6 @@ def _format_time(at: datetime) -> str:
 
 
 STALE_RUNS_CHECK = Check(
-    "unfinished", "Runs that ended say so", "Does a run say for ever that it runs?", check_stale_runs, is_quick=True
+    "unfinished", "No stale runs", "Are runs marked as running although their process ended?", check_stale_runs, is_quick=True
 )
 CHECKS = (STALE_RUNS_CHECK,)

@@ -1,1 +1,1 @@
-"""The fixes of the Doctor: each is previewed first, then carried out and verified."""
+"""The Doctor's fixes: each is previewed, then applied and verified."""

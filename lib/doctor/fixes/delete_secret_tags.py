@@ -1,4 +1,4 @@
-"""The fix for secrets that were logged as tags: delete these tags. A parameter goes only with its run."""
+"""Fix for secrets logged as tags: delete the tags. Parameters can only be deleted with their run."""
 
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,10 @@ def _preview(context: FixContext, _: FixOffer) -> FixPreview:
     table, tags = _find_secret_tags(context)
     calls = [f"client.delete_tag({run_id!r}, {name!r})" for run_id, name in tags]
     return FixPreview(
-        "Delete the tags that seem to hold a secret",
+        "Delete the tags that seem to contain a secret",
         (
             *(f"{run_label(table, run_id)} loses its tag {mask_secrets(name)}." for run_id, name in tags),
-            "Copies of the database may still hold them: revoke the secret all the same.",
+            "Copies of the database may still contain them, so revoke the secret anyway.",
         ),
         (Snippet(client_snippet(context.backend.address, map(mask_secrets, calls))),),
     )
@@ -35,26 +35,27 @@ def _delete_tags(context: FixContext, _: FixOffer, progress: ProgressCallback) -
     require_writable(context.backend)
     table, tags = _find_secret_tags(context)
     for run_id, name in tags:
-        progress(f"Deleting a tag of {run_label(table, run_id)}.")
+        progress(f"Deleting a tag from {run_label(table, run_id)}.")
         with translate_errors(f"Run {run_id}"):
             client(context.backend).delete_tag(run_id, name)
     clear_run_cache()
     if remaining_tags := [
         match for match in find_secret_matches(read_active_runs(context.backend, context.clock)) if match[1] == TAG
     ]:
-        raise ActionRefused(f"{len(remaining_tags)} tags are still there.", next="Somebody may have set them again. Check again.")
-    return FixResult(
-        "The tags are gone", tuple((run_label(table, run_id), f"no tag {mask_secrets(name)}") for run_id, name in tags)
-    )
+        raise ActionRefused(
+            f"{len(remaining_tags)} tags still exist.",
+            next="They may have been set again by another user or program. Check again.",
+        )
+    return FixResult("Tags deleted", tuple((run_label(table, run_id), f"no tag {mask_secrets(name)}") for run_id, name in tags))
 
 
 def _find_secret_tags(context: FixContext) -> tuple["RunTable", list[tuple[str, str]]]:
-    """The tags that hold a secret now. Raises ActionRefused when there is none any more."""
+    """Return the tags that currently contain a secret. Raises ActionRefused if there are none."""
     clear_run_cache()
     active_runs = read_active_runs(context.backend, context.clock)
     tags = [(run_id, name) for run_id, source, name, _ in find_secret_matches(active_runs) if source == TAG]
     if not tags:
-        raise ActionRefused("No tag seems to hold a secret any more.", next="Check again.")
+        raise ActionRefused("No tag seems to contain a secret any longer.", next="Check again.")
     return active_runs.table, tags
 
 
@@ -62,7 +63,7 @@ FIXES = (
     Fix(
         fix_ids.DELETE_SECRET_TAGS,
         "Delete these tags",
-        "Parameters cannot be deleted, tags can. Takes a second.",
+        "Tags can be deleted, parameters cannot. Takes a second.",
         _preview,
         _delete_tags,
     ),

@@ -1,4 +1,4 @@
-"""The fixes for what was deleted softly: bring runs and experiments back, or remove them for good."""
+"""Fixes for soft-deleted runs and experiments: restore them, or remove them for good."""
 
 from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
@@ -33,9 +33,9 @@ def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
     calls = [f"client.restore_run({run_id!r})" for run_id, _ in selected_runs]
     return FixPreview(
         f"Restore {format_count(len(selected_runs), 'run')}",
-        tuple(f"{label} is listed and compared again." for _, label in selected_runs),
+        tuple(f"{label} appears in lists and comparisons again." for _, label in selected_runs),
         (Snippet(client_snippet(context.backend.address, calls)),),
-        "Delete it again on its page.",
+        "Delete the run again on its page.",
     )
 
 
@@ -55,11 +55,11 @@ def _preview_restore_experiment(context: FixContext, offer: FixOffer) -> FixPrev
     return FixPreview(
         f"Restore the experiment {mask_secrets(experiment.name)}",
         (
-            "The experiment is listed again.",
-            f"All its {format_count(len(table), 'run')} come back, also those deleted one by one before.",
+            "The experiment appears in lists again.",
+            f"All its {format_count(len(table), 'run')} are restored, including those deleted individually before.",
         ),
         (Snippet(client_snippet(context.backend.address, [f"client.restore_experiment({experiment.experiment_id!r})"])),),
-        "Delete it again in Compare; runs that were deleted one by one before must be deleted one by one again.",
+        "Delete the experiment again in Compare. Runs deleted individually before must be deleted individually again.",
     )
 
 
@@ -68,27 +68,25 @@ def _restore_experiment(context: FixContext, offer: FixOffer, _: ProgressCallbac
     require_writable(context.backend)
     restore(context.backend, experiment.experiment_id)
     table = read_runs(context.backend, Search((experiment.experiment_id,)))
-    return FixResult(f"{mask_secrets(experiment.name)} restored", (("Active runs in it now", f"{len(table):,}"),))
+    return FixResult(f"{mask_secrets(experiment.name)} restored", (("Active runs", f"{len(table):,}"),))
 
 
 def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
-    """Exactly what would be lost. Raises ActionRefused when something forbids it."""
+    """Return exactly what would be lost. Raises ActionRefused if anything blocks the removal."""
     if impact.blockers:
         raise ActionRefused(
-            f"This must stay. {' '.join(impact.blockers)}",
-            next="Delete those versions on the Models page first, if nobody will ever need them; or leave it deleted, which harms nothing.",
+            f"This cannot be removed. {' '.join(impact.blockers)}",
+            next="If those versions are no longer needed, delete them first. Otherwise leave the item deleted, which does no harm.",
         )
-    changes = [f"The experiment {impact.experiment_name} goes, and its name becomes free"] if impact.experiment_id else []
+    changes = [f"Experiment {impact.experiment_name} is removed, and its name becomes available"] if impact.experiment_id else []
     changes += [
-        f"Run {run.name} ({run.id[:8]}) goes, with its parameters, metrics, tags and {_format_size(run.size)} of files"
+        f"Run {run.name} ({run.id[:8]}) is removed with its parameters, metrics, tags and {_format_size(run.size)} of files"
         for run in impact.runs
     ]
-    changes += [f"Model {model.name} ({model.id}) goes, with {_format_size(model.size)} of files" for model in impact.models]
-    changes += (
-        [f"Not deleted yet, so deleted first: {format_count(len(impact.active_run_ids), 'run')}"] if impact.active_run_ids else []
-    )
-    changes += [f"{impact.orphan_count} child runs stay and lose their parent"] if impact.orphan_count else []
-    changes += [f"Together that is {_format_size(impact.size)} of files"]
+    changes += [f"Model {model.name} ({model.id}) is removed with {_format_size(model.size)} of files" for model in impact.models]
+    changes += [f"Active, so deleted first: {format_count(len(impact.active_run_ids), 'run')}"] if impact.active_run_ids else []
+    changes += [f"{impact.orphan_count} child runs remain and lose their parent"] if impact.orphan_count else []
+    changes += [f"In total, {_format_size(impact.size)} of files"]
     command = mlflow_gc.gc_command(
         context.backend.uri,
         [run.id for run in impact.runs],
@@ -104,18 +102,20 @@ def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
 def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     preview = _preview_removal(context, impact)
     if offer[CONFIRMATION_INPUT].strip() != preview.confirmation_text:
-        raise ActionRefused("The name was not typed.", next=f"Type {preview.confirmation_text} to remove it for good.")
+        raise ActionRefused(
+            "The confirmation text does not match.", next=f"Type {preview.confirmation_text} to confirm the removal."
+        )
     require_writable(context.backend)
-    progress(f"MLflow removes {format_count(len(impact.runs), 'run')}. This takes a few seconds and cannot be taken back.")
+    progress(f"MLflow is removing {format_count(len(impact.runs), 'run')}. This takes a few seconds and cannot be undone.")
     deleted_run_ids = mlflow_gc.delete_permanently(context.backend, impact)
-    rows = [("Runs gone for good", f"{len(deleted_run_ids):,}"), ("Models gone for good", f"{len(impact.models):,}")]
+    rows = [("Runs removed for good", f"{len(deleted_run_ids):,}"), ("Models removed for good", f"{len(impact.models):,}")]
     rows += [("Files removed", _format_size(impact.size))]
     if impact.experiment_id:
         remaining_ids = {experiment.experiment_id for experiment in read_deleted_experiments(context.backend)}
         rows.append(
             (
                 f"Experiment {impact.experiment_name}",
-                "still there" if impact.experiment_id in remaining_ids else "gone, its name is free",
+                "still exists" if impact.experiment_id in remaining_ids else "removed, its name is available",
             )
         )
     return FixResult("Removed for good", tuple(rows))
@@ -130,10 +130,10 @@ def _assess_experiment(context: FixContext, offer: FixOffer) -> DeletionImpact:
 
 
 def _select_runs(backend: Backend, offer: FixOffer) -> list[tuple[str, str]]:
-    """Ids and labels of the runs that the offer names, by ids or their beginnings. With `active`, complete ids may name active runs."""
+    """Return ids and labels of the offer's runs, given by id or id prefix. With `active`, complete ids may refer to active runs."""
     prefixes = offer["runs"].replace(",", " ").split()
     if not prefixes:
-        raise BadInput("No run was named.", next="Name the beginning of an id from the list.")
+        raise BadInput("No run was specified.", next="Enter an id from the list, or its first characters.")
     table = read_deleted_runs(backend)
     labels = {run_id: format_run_label(str(table.identity.at[run_id, "name"] or "Run"), run_id) for run_id in table.ids}
     if prefixes == ["all"]:
@@ -144,14 +144,14 @@ def _select_runs(backend: Backend, offer: FixOffer) -> list[tuple[str, str]]:
     matches = {prefix: [run_id for run_id in labels if run_id.startswith(prefix)] for prefix in prefixes}
     if ambiguous_prefixes := [prefix for prefix, hits in matches.items() if len(hits) != 1]:
         raise BadInput(
-            f"{ambiguous_prefixes[0][:40]} does not name one of the deleted runs.",
-            next="Use an id from the list, or its beginning.",
+            f"{ambiguous_prefixes[0][:40]} does not match exactly one deleted run.",
+            next="Use an id from the list, or its first characters.",
         )
     return [(run_id, labels[run_id]) for run_id in dict.fromkeys(hits[0] for hits in matches.values())]
 
 
 def _select_experiment(backend: Backend, offer: FixOffer) -> Experiment:
-    """The deleted experiment of this id or name."""
+    """Return the deleted experiment with this id or name."""
     name_or_id = offer["experiment"].strip()
     matches = [
         experiment
@@ -160,7 +160,7 @@ def _select_experiment(backend: Backend, offer: FixOffer) -> Experiment:
     ]
     if len(matches) != 1:
         raise BadInput(
-            f"{name_or_id[:80] or 'Nothing'} is not one of the deleted experiments.", next="Use a name from the list, or its id."
+            f"{name_or_id[:80] or 'An empty name'} is not a deleted experiment.", next="Use a name or id from the list."
         )
     return matches[0]
 
@@ -171,19 +171,19 @@ def _format_size(size: int | None) -> str:
 
 def _run_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
     if offer["active"]:
-        return (FixInput("runs", "Which runs", offer["runs"], "Their whole ids with blanks between them"),)
-    return (FixInput("runs", "Which runs", offer["runs"][:8], "The beginnings of their ids with blanks between them, or all"),)
+        return (FixInput("runs", "Runs", offer["runs"], "Complete run ids, separated by spaces"),)
+    return (FixInput("runs", "Runs", offer["runs"][:8], "Run id prefixes separated by spaces, or all"),)
 
 
 def _experiment_inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
-    return (FixInput("experiment", "Which experiment", offer["experiment"], "Its name or its id"),)
+    return (FixInput("experiment", "Experiment", offer["experiment"], "Name or id"),)
 
 
 FIXES = (
     Fix(
         fix_ids.RESTORE_RUNS,
         "Restore runs",
-        "They are listed again. Takes a second.",
+        "They appear in lists again. Takes a second.",
         _preview_restore_runs,
         _restore_runs,
         _run_inputs,
@@ -191,7 +191,7 @@ FIXES = (
     Fix(
         fix_ids.REMOVE_RUNS,
         "Remove runs for good",
-        "With their files. Nothing brings them back.",
+        "Including their files. Cannot be undone.",
         lambda context, offer: _preview_removal(context, _assess_runs(context, offer)),
         lambda context, offer, progress: _remove(context, _assess_runs(context, offer), offer, progress),
         _run_inputs,
@@ -199,7 +199,7 @@ FIXES = (
     Fix(
         fix_ids.RESTORE_EXPERIMENT,
         "Restore an experiment",
-        "With all its runs. Takes a second.",
+        "Including all its runs. Takes a second.",
         _preview_restore_experiment,
         _restore_experiment,
         _experiment_inputs,
@@ -207,7 +207,7 @@ FIXES = (
     Fix(
         fix_ids.REMOVE_EXPERIMENT,
         "Remove an experiment for good",
-        "With its runs, models and files. Nothing brings them back.",
+        "Including its runs, models and files. Cannot be undone.",
         lambda context, offer: _preview_removal(context, _assess_experiment(context, offer)),
         lambda context, offer, progress: _remove(context, _assess_experiment(context, offer), offer, progress),
         _experiment_inputs,

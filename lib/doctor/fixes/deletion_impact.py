@@ -1,7 +1,7 @@
-"""What removing runs or an experiment for good would take along, and what forbids it. Reads only; `mlflow_gc` carries it out.
+"""Assesses what removing runs or an experiment for good would delete, and what blocks it. Read-only; `mlflow_gc` removes.
 
-Protected are Podium's own record, everything a registered version was made from, and locations that are not surely the run's own:
-MLflow deletes whatever folder a run names.
+Protected are Podium's own record, everything a registered version depends on, and locations that may not belong to the run alone:
+MLflow deletes whatever folder a run points to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,13 +27,13 @@ from lib.runs.reading.sqlite_reader import query_rows
 from lib.runs.table.types import Run, RunTable, Search
 
 MAX_RUNS = 1_000
-"""Runs that are removed at one time."""
+"""Maximum number of runs removed at once."""
 MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class FilesToDelete:
-    """Files that would go: of a run or of a logged model, where they lie, and how many bytes; None where nobody tells."""
+    """Files of a run or logged model that would be deleted: their location and size in bytes, None if unknown."""
 
     id: str
     name: str
@@ -43,9 +43,9 @@ class FilesToDelete:
 
 @dataclass(frozen=True)
 class DeletionImpact:
-    """Everything that one removal would take, and its `blockers`: sentences that say why it must not be carried out.
+    """Everything a removal would delete, and its `blockers`: sentences that explain why it is not allowed.
 
-    `experiment_id` is empty unless the experiment goes too. `active_run_ids` are runs that would first be deleted softly.
+    `experiment_id` is empty unless the experiment is removed too. `active_run_ids` are runs that would be soft-deleted first.
     """
 
     runs: tuple[FilesToDelete, ...]
@@ -58,26 +58,26 @@ class DeletionImpact:
 
     @property
     def size(self) -> int:
-        """The bytes of all files whose size is known."""
+        """Total size in bytes of all files whose size is known."""
         return sum(files.size or 0 for files in (*self.runs, *self.models))
 
     @property
     def confirmation_text(self) -> str:
-        """What must be typed: the name of the experiment, that of a single run, else how many runs go."""
+        """Text to type for confirmation: the experiment's name, a single run's name, else the number of runs."""
         if self.experiment_id:
             return self.experiment_name
         return self.runs[0].name if len(self.runs) == 1 else f"{len(self.runs)} runs"
 
 
 def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImpact:
-    """What would go with these runs. Raises NotFound for an unknown id, ActionRefused where this backend cannot be cleared."""
+    """Assess removing these runs. Raises NotFound for an unknown id, ActionRefused if this backend does not allow removal."""
     _require_database_file(backend)
     if len(run_ids) > MAX_RUNS:
-        raise ActionRefused(f"{len(run_ids):,} runs are too many at one time.", next=f"Name at most {MAX_RUNS:,}.")
+        raise ActionRefused(f"{len(run_ids):,} runs are too many at once.", next=f"Select at most {MAX_RUNS:,}.")
     runs = [read_run(backend, run_id) for run_id in run_ids]
     experiments = {run.experiment_id: read_experiment_ref(backend, run.experiment_id) for run in runs}
     if any(experiment.is_ledger for experiment in experiments.values()):
-        raise ActionRefused("This run belongs to the record, which nobody removes.")
+        raise ActionRefused("This run belongs to Podium's record and cannot be removed.")
     models = [model for run in runs for model in _read_models_of_run(backend, run)]
     active_run_ids = tuple(run.run_id for run in runs if run.lifecycle == "active")
     return DeletionImpact(
@@ -90,24 +90,25 @@ def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImp
 
 
 def assess_experiment_deletion(backend: Backend, experiment_id: str) -> DeletionImpact:
-    """What would go with a deleted experiment. Raises ActionRefused for one that is not deleted, or is Podium's own."""
+    """Assess removing a deleted experiment. Raises ActionRefused if it is not deleted or belongs to Podium."""
     _require_database_file(backend)
     experiment = read_experiment_ref(backend, experiment_id)
     if experiment.is_ledger:
-        raise ActionRefused("Podium keeps its record in this experiment, and nobody removes it.")
+        raise ActionRefused("This experiment holds Podium's record and cannot be removed.")
     if experiment.lifecycle != "deleted":
-        raise ActionRefused(f"{mask_secrets(experiment.name)} is not deleted.", next="Delete it first, then look again.")
+        raise ActionRefused(f"{mask_secrets(experiment.name)} is not deleted.", next="Delete it first, then check again.")
     table = read_runs(backend, Search((experiment_id,), state="all"))
     if len(table) > MAX_RUNS or not table.is_complete:
         raise ActionRefused(
-            f"{mask_secrets(experiment.name)} holds {len(table):,} runs, and at most {MAX_RUNS:,} are removed at one time.",
-            next="Run mlflow gc in a shell, at a time when nobody works on this backend.",
+            f"{mask_secrets(experiment.name)} holds {len(table):,} runs, and at most {MAX_RUNS:,} can be removed at once.",
+            next="Run mlflow gc in a shell while the backend is not in use.",
         )
     runs = _runs_of_table(table)
     models = [*_read_models_in_experiment(backend, experiment_id)]
     restored_runs = [run for run in runs if run.lifecycle == "active"]
     blockers = [
-        f"{format_run_label(run.name, run.run_id)} was restored on its own and is active." for run in restored_runs[:MAX_EXAMPLES]
+        f"{format_run_label(run.name, run.run_id)} was restored individually and is active."
+        for run in restored_runs[:MAX_EXAMPLES]
     ]
     return DeletionImpact(
         _files_of_runs(runs),
@@ -120,7 +121,7 @@ def assess_experiment_deletion(backend: Backend, experiment_id: str) -> Deletion
 
 
 def _count_orphans(backend: Backend, runs: Sequence[Run]) -> int:
-    """How many child runs stay behind without their parent: of all runs, deleted ones too, those that go themselves left out."""
+    """Count child runs, active or deleted, that would remain without their parent."""
     run_ids = {run.run_id for run in runs}
     rows = query_rows(backend, "SELECT run_uuid, value FROM tags WHERE key = 'mlflow.parentRunId'")
     pairs = [(child.run_id, run.run_id) for run in runs for child in read_children(backend, run)] if rows is None else rows
@@ -130,8 +131,8 @@ def _count_orphans(backend: Backend, runs: Sequence[Run]) -> int:
 def _require_database_file(backend: Backend) -> None:
     if backend.path is None:
         raise ActionRefused(
-            f"Removing for good needs the database itself, and {backend.name} is reached through its server.",
-            next="Its administrator runs mlflow gc on the server's machine, after looking at what is registered.",
+            f"Removing for good requires direct access to the database, but {backend.name} is accessed through its server.",
+            next="Ask its administrator to run mlflow gc on the server's machine, after checking which runs are registered.",
         )
 
 
@@ -152,7 +153,7 @@ def _runs_of_table(table: RunTable) -> list[Run]:
 
 
 def _read_models_of_run(backend: Backend, run: Run) -> list[FilesToDelete]:
-    """The models that this run logged itself. One it only used stays, and one that is gone is gone."""
+    """Return the models logged by this run. Models it only used and models already removed are skipped."""
     models = []
     for model_id in run.model_ids:
         try:
@@ -186,7 +187,7 @@ def _files_to_delete(id_: str, name: str, location: str) -> FilesToDelete:
 
 
 def _folder_size(folder: Path | None) -> int | None:
-    """The bytes below a folder; 0 when it is not there, None when it is no folder of this machine. Follows no link."""
+    """Return the size of a folder in bytes: 0 if missing, None if not on this machine. Does not follow links."""
     if folder is None:
         return None
     total, pending = 0, [folder] if folder.is_dir() else []
@@ -202,7 +203,7 @@ def _folder_size(folder: Path | None) -> int | None:
 
 
 def _find_blockers(backend: Backend, runs: Sequence[Run], models: Sequence[FilesToDelete]) -> tuple[str, ...]:
-    """Why these must stay: what is registered from them, and places that are not surely theirs."""
+    """Return why these cannot be removed: registered versions depend on them, or their locations may be shared."""
     snapshots = read_all_snapshots(backend)
     book_states = read_all_book_states(backend, snapshots)
     run_versions = [text for run in runs for text in _versions_using(run, snapshots, book_states)]
@@ -214,20 +215,17 @@ def _find_blockers(backend: Backend, runs: Sequence[Run], models: Sequence[Files
         if version.model_id in model_ids or model_ids & set(version.source.replace("/", " ").replace(":", " ").split())
     ]
     names = list(dict.fromkeys(mask_secrets(name) for name in (*run_versions, *model_versions)))
-    blockers = [
-        f"{name} was made from it: without its files it could not be rolled back to or explained."
-        for name in names[:MAX_EXAMPLES]
-    ]
+    blockers = [f"{name} was registered from it and needs its files for rollback and audit." for name in names[:MAX_EXAMPLES]]
     if len(names) > MAX_EXAMPLES:
-        blockers.append(f"So were {len(names) - MAX_EXAMPLES} more versions.")
+        blockers.append(f"{len(names) - MAX_EXAMPLES} more versions were registered from it.")
     unsafe_files = [files for files in (*_files_of_runs(runs), *models) if not _is_own(files)]
     blockers += [
-        f"{files.name} keeps its files at a place that is not surely its own, and MLflow would delete that place."
+        f"The file location of {files.name} may not belong to it alone, and MLflow would delete the entire location."
         for files in unsafe_files[:MAX_EXAMPLES]
     ]
     schemes = {scheme for run in runs if (scheme := unreadable_scheme(run.artifact_uri, backend))} - CLOUD_SCHEMES
     blockers += [
-        f"Files at {scheme}: addresses are not reached from the bare database, so MLflow would stop half-way."
+        f"Files at {scheme}: addresses cannot be reached from the bare database, so MLflow would stop partway."
         for scheme in sorted(schemes)
     ]
     return tuple(blockers)
@@ -238,9 +236,9 @@ def _versions_using(run: Run, snapshots: Sequence[RegistrySnapshot], book_states
 
 
 def _is_own(files: FilesToDelete) -> bool:
-    """Does the location contain the id of the run or model, as all that MLflow makes do, and no link from there on?
+    """Return whether the location contains the run's or model's id, as MLflow's own do, with no link from there on.
 
-    An empty one holds nothing to lose.
+    An empty location has nothing to lose.
     """
     if files.size == 0 or not files.location:
         return True

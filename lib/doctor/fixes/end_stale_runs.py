@@ -1,4 +1,4 @@
-"""The fix for runs whose program died without telling: write down how they ended."""
+"""Fix for stale runs: mark how they ended."""
 
 from typing import Literal
 
@@ -22,11 +22,9 @@ def _preview(context: FixContext, offer: FixOffer, status: TerminalStatus) -> Fi
     calls = [f"client.set_terminated({run.run_id!r}, {status!r})" for run in selected_runs]
     return FixPreview(
         f"Mark {'this run' if len(selected_runs) == 1 else f'these {len(selected_runs)} runs'} as {_STATUS_TEXTS[status]}",
-        tuple(
-            f"{run.label} in {run.experiment_name}: from running to {_STATUS_TEXTS[status]}, ended now." for run in selected_runs
-        ),
+        tuple(f"{run.label} in {run.experiment_name}: running → {_STATUS_TEXTS[status]}, end time now." for run in selected_runs),
         (Snippet(client_snippet(context.backend.address, calls)),),
-        "A program that still writes to the run can go on; client.update_run(run_id, status='RUNNING') sets the state back.",
+        "A process that still writes to the run can continue; client.update_run(run_id, status='RUNNING') resets the status.",
     )
 
 
@@ -40,37 +38,38 @@ def _end_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback, 
         current_status = read_run(context.backend, run.run_id).status
         if current_status != status:
             raise ActionRefused(
-                f"{run.label} says {current_status} all the same.", next="Its program may still run. Check again."
+                f"{run.label} still has status {current_status}.", next="Its process may still be running. Check again."
             )
-        rows.append((run.label, f"says {_STATUS_TEXTS[status]} now"))
+        rows.append((run.label, f"now {_STATUS_TEXTS[status]}"))
     return FixResult(f"{len(rows)} marked as {_STATUS_TEXTS[status]}", tuple(rows))
 
 
 def _select_runs(context: FixContext, offer: FixOffer) -> tuple[StaleRun, ...]:
-    """The runs that the offer names, if all are stale at this moment. Raises BadInput for any that is not."""
+    """Return the offer's runs. Raises BadInput if any of them is not stale now."""
     stale_runs = {run.run_id: run for run in find_stale_runs(context.backend, context.clock())}
     if not stale_runs:
-        raise ActionRefused("No run is silent any more.", next="Check again.")
+        raise ActionRefused("No run is stale any longer.", next="Check again.")
     prefixes = offer["runs"].replace(",", " ").split() or [ALL_RUNS]
     if prefixes == [ALL_RUNS]:
         return tuple(stale_runs.values())
     matches = {prefix: [run for run_id, run in stale_runs.items() if run_id.startswith(prefix)] for prefix in prefixes}
     if ambiguous_prefixes := [prefix for prefix, hits in matches.items() if len(hits) != 1]:
         raise BadInput(
-            f"{ambiguous_prefixes[0][:40]} is not one of the silent runs.", next="Use an id from the list, or its beginning."
+            f"{ambiguous_prefixes[0][:40]} does not match exactly one stale run.",
+            next="Use an id from the list, or its first characters.",
         )
     return tuple({hits[0].run_id: hits[0] for hits in matches.values()}.values())
 
 
 def _inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
-    return (FixInput("runs", "Which runs", ALL_RUNS, "all, or the beginnings of their ids with blanks between them"),)
+    return (FixInput("runs", "Runs", ALL_RUNS, "all, or run id prefixes separated by spaces"),)
 
 
 FIXES = (
     Fix(
         fix_ids.END_FAILED,
         "Mark as failed",
-        "When the program broke. Takes a second.",
+        "If the process crashed. Takes a second.",
         lambda context, offer: _preview(context, offer, "FAILED"),
         lambda context, offer, progress: _end_runs(context, offer, progress, "FAILED"),
         _inputs,
@@ -78,7 +77,7 @@ FIXES = (
     Fix(
         fix_ids.END_KILLED,
         "Mark as stopped",
-        "When somebody ended the program. Takes a second.",
+        "If the process was stopped. Takes a second.",
         lambda context, offer: _preview(context, offer, "KILLED"),
         lambda context, offer, progress: _end_runs(context, offer, progress, "KILLED"),
         _inputs,

@@ -1,7 +1,7 @@
-"""The fix for an old file store: MLflow's own `migrate-filestore` in a process of its own, a backup before, a count of what arrived.
+"""Fix for an old file store: a backup, MLflow's own `migrate-filestore` in a separate process, and a count of the migrated items.
 
-The new database is made aside and takes its name only when MLflow has finished. The old folder stays where it is, because the files
-of its runs lie there and the new database leads to them.
+The new database is created under a temporary name and renamed only when MLflow has finished. The old folder stays in place because
+the new database refers to the artifacts in it.
 """
 
 import os
@@ -29,7 +29,7 @@ _ARTIFACT_FOLDERS = {"artifacts"}
 
 
 def _count_contents(folder: Path) -> dict[str, int]:
-    """What a file store holds, by its own files: experiments, runs, params, metrics (points), tags, registered models, versions."""
+    """Count a file store's contents from its files: experiments, runs, params, metrics (points), tags, registered models, versions."""
     counts = Counter(dict.fromkeys(COUNTED_TABLES, 0))
     for experiment_folder in _experiment_folders(folder):
         counts["experiments"] += 1
@@ -47,7 +47,7 @@ def _count_contents(folder: Path) -> dict[str, int]:
 
 
 def _experiment_folders(folder: Path) -> Iterator[Path]:
-    """The experiments, deleted ones too, as MLflow's own migration finds them."""
+    """Yield the experiment folders, including deleted ones, as MLflow's own migration finds them."""
     for parent in (folder, folder / ".trash"):
         if parent.is_dir():
             yield from (path for path in sorted(parent.iterdir()) if _is_number(path.name) and (path / "meta.yaml").is_file())
@@ -72,14 +72,14 @@ def _preview(context: FixContext, offer: FixOffer) -> FixPreview:
     require_free_space(target.parent, backup_bytes * 3 + 5_000_000)
     contents_text = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
     return FixPreview(
-        f"Move {source.name} into the database {target.name}",
+        f"Migrate {source.name} to the database {target.name}",
         (
-            f"A backup of all notes is made first, {backup_bytes / 1e6:,.1f} MB: {_backup_path(context, source).name} in {source.parent}.",
-            "The files of runs are not in it, because they are not touched.",
-            f"MLflow reads the folder and makes {target}: {contents_text or 'nothing is in it'}.",
-            "What arrived is counted and compared.",
-            "The folder stays: the files of its runs lie there. Nothing in it is changed.",
-            "This browser session goes on with the new database.",
+            f"All metadata is backed up first, {backup_bytes / 1e6:,.1f} MB: {_backup_path(context, source).name} in {source.parent}.",
+            "Run artifacts are not backed up because they are not touched.",
+            f"MLflow reads the folder and creates {target}: {contents_text or 'no contents'}.",
+            "The migrated items are counted and compared.",
+            "The folder stays in place unchanged because it contains the run artifacts.",
+            "This browser session switches to the new database.",
         ),
         (
             Snippet(
@@ -88,14 +88,14 @@ def _preview(context: FixContext, offer: FixOffer) -> FixPreview:
                 "bash",
             ),
         ),
-        f"Delete {target.name}; the folder is as it was.",
+        f"Delete {target.name}; the folder is unchanged.",
     )
 
 
 def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     source, target, source_counts = _source_folder(offer), _target_file(offer), _count_contents(_source_folder(offer))
     backup = _backup_path(context, source)
-    progress("Making the backup.")
+    progress("Creating the backup.")
     _write_backup(source, backup)
     progress(f"MLflow reads {source_counts['runs']:,} runs. This may take a minute.")
     try:
@@ -104,22 +104,24 @@ def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallb
             _run_migration(source, database)
             target_counts = count_rows(database, COUNTED_TABLES)
             _merge_write_ahead_log(database)
-            os.link(database, target)  # unlike a rename, never over a file that somebody made meanwhile
+            os.link(database, target)  # unlike a rename, never overwrites a file created since
     except FileExistsError as error:
-        raise ActionRefused(f"{target.name} was made by somebody else meanwhile.", next="Choose another name.") from error
+        raise ActionRefused(
+            f"{target.name} was created by another program in the meantime.", next="Choose another name."
+        ) from error
     except OSError as error:
         raise NotWritable(f"{target} cannot be written ({error.strerror}).", next="Choose another folder.") from error
-    rows = tuple(  # MLflow adds a tag or two to each run on its way, so more tags than before are no surprise
-        (name.replace("_", " ").capitalize(), f"{target_counts.get(name, 0):,} of {number:,} arrived")
+    rows = tuple(  # MLflow adds a tag or two to each run, so more tags than before are expected
+        (name.replace("_", " ").capitalize(), f"{target_counts.get(name, 0):,} of {number:,} migrated")
         for name, number in source_counts.items()
     )
     missing = [name for name, number in source_counts.items() if target_counts.get(name, 0) < number]
     title = (
-        f"{source.name} is in {target.name} now" if not missing else f"{source.name} is in {target.name} now, but not all of it"
+        f"{source.name} was migrated to {target.name}"
+        if not missing
+        else f"{source.name} was only partly migrated to {target.name}"
     )
-    next_ = (
-        f"Something did not arrive: {', '.join(missing).replace('_', ' ')}. Look for damaged meta.yaml files." if missing else ""
-    )
+    next_ = f"Not fully migrated: {', '.join(missing).replace('_', ' ')}. Check for damaged meta.yaml files." if missing else ""
     return FixResult(title, (*rows, ("Backup", str(backup))), next_, sqlite_backend(target))
 
 
@@ -136,7 +138,7 @@ def _run_migration(source: Path, target: Path) -> None:
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")}
     try:
-        result = subprocess.run(  # noqa: S603 - MLflow's own command on folders that the person named
+        result = subprocess.run(  # noqa: S603 - MLflow's own command on folders given by the user
             [*command, "--no-progress"],
             cwd=target.parent,
             env=environment | {"MLFLOW_ALLOW_FILE_STORE": "true"},
@@ -148,18 +150,20 @@ def _run_migration(source: Path, target: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise BackendError("MLflow did not finish within an hour.", next="Run the command in a shell.") from error
     if result.returncode:
-        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()] or ["it did not say why"]
-        raise BackendError(f"MLflow could not move the store: {lines[-1][:300]}", next="Mend what it names, then try again.")
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()] or ["no reason given"]
+        raise BackendError(
+            f"MLflow could not migrate the store: {lines[-1][:300]}", next="Fix the reported problem, then try again."
+        )
 
 
 def _merge_write_ahead_log(database: Path) -> None:
-    """MLflow fills the file with a log beside it; bring all into the file itself, as MLflow leaves its other databases."""
+    """Merge the write-ahead log left by MLflow into the database file."""
     with closing(sqlite3.connect(database)) as db:
         db.execute("pragma journal_mode = delete").fetchone()
 
 
 def _metadata_files(source: Path) -> Iterator[Path]:
-    """Everything but the files of runs and models, which may be huge and are not touched."""
+    """Yield all files except run and model artifacts, which may be huge and are not touched."""
     for path in sorted(source.iterdir()):
         if path.is_file():
             yield path
@@ -173,11 +177,12 @@ def _write_backup(source: Path, backup: Path) -> None:
             for path in _metadata_files(source):
                 archive.write(path, path.relative_to(source.parent))
     except FileExistsError as error:
-        raise ActionRefused(f"{backup.name} is there already.", next="Try again in a second.") from error
+        raise ActionRefused(f"{backup.name} already exists.", next="Try again in a second.") from error
     except OSError as error:
         backup.unlink(missing_ok=True)
         raise NotWritable(
-            f"The backup {backup.name} could not be written ({error.strerror}).", next="Make room there."
+            f"The backup {backup.name} could not be written ({error.strerror}).",
+            next="Free up disk space or check permissions there.",
         ) from error
 
 
@@ -188,7 +193,7 @@ def _backup_path(context: FixContext, source: Path) -> Path:
 def _source_folder(offer: FixOffer) -> Path:
     source = Path(offer["folder"])
     if not offer["folder"] or not any(_experiment_folders(source)):
-        raise ActionRefused(f"{source} holds no experiment of a file store.", next="Check again.")
+        raise ActionRefused(f"{source} contains no file-store experiments.", next="Check again.")
     return source.absolute()
 
 
@@ -197,15 +202,15 @@ def _target_file(offer: FixOffer) -> Path:
     target = Path(name).expanduser()
     if not target.is_absolute() or target.suffix != ".db" or not target.parent.is_dir():
         raise BadInput(
-            f"{name[:200]} is no place for a new database.", next="Name a file ending in .db in a folder that is there."
+            f"{name[:200]} is not a valid path for a new database.", next="Enter a file name ending in .db in an existing folder."
         )
     if target.exists():
-        raise BadInput(f"{target} is there already.", next="Choose another name: a database is never overwritten.")
+        raise BadInput(f"{target} already exists.", next="Choose another name. Databases are never overwritten.")
     return target
 
 
 def _suggest_target(source: Path) -> str:
-    """A name beside the folder that nobody has taken."""
+    """Return an unused file name next to the folder."""
     paths = (source.parent / f"{source.name}{n}.db" for n in ("", *(f"-{n}" for n in range(2, 100))))
     return str(next((path.absolute() for path in paths if not path.exists()), source.parent / f"{source.name}.db"))
 
@@ -217,8 +222,8 @@ def _inputs(_: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
 FIXES = (
     Fix(
         fix_ids.MIGRATE_FILE_STORE,
-        "Move it into a database",
-        "By MLflow's own migration, with a backup.",
+        "Migrate it to a database",
+        "With MLflow's own migration and a backup.",
         _preview,
         _migrate_store,
         _inputs,

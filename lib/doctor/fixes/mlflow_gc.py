@@ -1,7 +1,7 @@
-"""Removing for good, by `mlflow gc` as MLflow ships it, in a process of its own. What may be removed is decided in `deletion_impact`.
+"""Removes items for good with MLflow's own `mlflow gc` in a separate process. `deletion_impact` decides what may be removed.
 
-A surprise decides the shape of this module: gc takes *everything* that is deleted of each kind it is given no ids for. So each call
-names runs, experiments and models; where none of a kind is meant, it names a decoy that was made and deleted for this one call.
+For each kind without ids, gc removes *everything* deleted of that kind. So each call names runs, experiments and models; if a kind
+is not to be removed, the call names a decoy that was created and deleted for this purpose.
 """
 
 import os
@@ -23,13 +23,13 @@ from lib.errors import BackendError, NotFound, PodiumError
 
 TIMEOUT_SECONDS = 3600
 MAX_IDS_PER_CALL = 500
-"""Ids in one call: an argument of a program has its limits."""
+"""Maximum number of ids per call, given the length limit of program arguments."""
 _UNINHERITED_VARIABLES = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_ARTIFACTS_DESTINATION")
 
 
 @dataclass(frozen=True)
 class _Decoy:
-    """An experiment, a run and a model that exist to be removed."""
+    """An experiment, a run and a model created only to be removed."""
 
     experiment_id: str
     run_id: str
@@ -37,16 +37,16 @@ class _Decoy:
 
 
 def gc_command(uri: str, run_ids: Sequence[str], experiment_ids: Sequence[str], model_ids: Sequence[str]) -> list[str]:
-    """The arguments of the command, to be shown and to be run after `python -m`."""
+    """Return the command's arguments, for display and for running after `python -m`."""
     ids = (("--run-ids", run_ids), ("--experiment-ids", experiment_ids), ("--logged-model-ids", model_ids))
     arguments = [argument for option, values in ids for argument in (option, ",".join(values))]
     return ["mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri, *arguments]
 
 
 def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, ...]:
-    """Remove for good what a DeletionImpact names, and nothing else. Gives the ids of the deleted runs.
+    """Remove the items of a DeletionImpact for good, and nothing else. Returns the ids of the removed runs.
 
-    Raises BackendError when MLflow stopped half-way, and says what is gone and what is left.
+    Raises BackendError if MLflow stopped partway, stating how much was removed.
     """
     for run_id in impact.active_run_ids:
         with translate_errors(f"Run {run_id}"):
@@ -65,15 +65,15 @@ def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, .
     remaining_runs = [run.name for run in impact.runs if _run_exists(backend, run.id)]
     if failure or remaining_runs:
         raise BackendError(
-            f"MLflow stopped: {failure or 'it did not say why'}",
-            means=f"{len(impact.runs) - len(remaining_runs)} of {len(impact.runs)} runs are gone for good, and what is gone does not come back.",
-            next="Mend what it names, then look again: what is left can still be restored or removed.",
+            f"MLflow stopped: {failure or 'no reason given'}",
+            means=f"{len(impact.runs) - len(remaining_runs)} of {len(impact.runs)} runs were removed for good and cannot be recovered.",
+            next="Fix the reported problem and check again. The remaining items can still be restored or removed.",
         )
     return tuple(run.id for run in impact.runs)
 
 
 def _batches(impact: DeletionImpact) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Runs and models in batches; the experiment with the last one."""
+    """Yield runs and models in batches, with the experiment in the last one."""
     runs, models = [run.id for run in impact.runs], [model.id for model in impact.models]
     batch_count = max(1, -(-len(runs) // MAX_IDS_PER_CALL), -(-len(models) // MAX_IDS_PER_CALL))
     for index in range(batch_count):
@@ -83,7 +83,7 @@ def _batches(impact: DeletionImpact) -> Iterator[tuple[list[str], list[str], lis
 
 
 def _find_abandoned_decoys(backend: Backend) -> list[str]:
-    """The experiments of earlier removals that did not end: too old to belong to one that still runs."""
+    """Return decoy experiments of aborted removals: too old to belong to one still running."""
     from mlflow.entities import ViewType
 
     oldest_live = ULID.from_timestamp(ULID().timestamp - 2 * TIMEOUT_SECONDS)
@@ -97,18 +97,18 @@ def _find_abandoned_decoys(backend: Backend) -> list[str]:
 
 
 def _remove_decoys(backend: Backend, experiment_ids: Sequence[str]) -> None:
-    """Let gc take decoys that an earlier call left. What it leaves again is taken by a later removal."""
+    """Remove decoys left by earlier calls with gc. Any that remain are removed with a later removal."""
     if not experiment_ids:
         return
     for experiment_id in experiment_ids:
         with suppress(PodiumError), translate_errors():
-            client(backend).delete_experiment(experiment_id)  # it is deleted already, unless it was being made
+            client(backend).delete_experiment(experiment_id)  # already deleted unless its creation was interrupted
     decoy = _make_decoy(backend)
     _run_gc(gc_command(backend.uri, [decoy.run_id], [*experiment_ids, decoy.experiment_id], [decoy.model_id]))
 
 
 def _make_decoy(backend: Backend) -> _Decoy:
-    """Make what gc may take instead of everything. Its folder is never made."""
+    """Create the decoy that gc removes instead of everything. Its folder is never created."""
     mlflow_client, name = client(backend), f"{DECOY_PREFIX}{str(ULID()).lower()}"
     with translate_errors("Preparing the removal"):
         experiment_id = str(mlflow_client.create_experiment(name, artifact_location=f"{backend.artifact_folder}/{name}"))
@@ -118,16 +118,16 @@ def _make_decoy(backend: Backend) -> _Decoy:
             mlflow_client.delete_logged_model(model_id)
             mlflow_client.delete_run(run_id)
         finally:
-            mlflow_client.delete_experiment(experiment_id)  # hidden also where it could not be finished
+            mlflow_client.delete_experiment(experiment_id)  # hide it even if its creation failed
     return _Decoy(experiment_id, run_id, model_id)
 
 
 def _run_gc(command: list[str]) -> str:
-    """Run MLflow. An empty text when it went well, else its last line."""
+    """Run MLflow. Returns an empty string on success, else the last line of its output."""
     environment = {name: value for name, value in os.environ.items() if name not in _UNINHERITED_VARIABLES}
     try:
         with tempfile.TemporaryDirectory(prefix="podium-gc-") as folder:
-            result = subprocess.run(  # noqa: S603 - MLflow's own command with ids that were read from the store
+            result = subprocess.run(  # noqa: S603 - MLflow's own command with ids read from the store
                 [sys.executable, "-m", *command],
                 cwd=folder,
                 env=environment,

@@ -1,4 +1,4 @@
-"""The first way out: a fresh experiment, with an artifact location that was tested. The old one stays as it is, readable."""
+"""First option: a new experiment with a tested artifact location. The old one stays unchanged and readable."""
 
 from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
@@ -14,7 +14,7 @@ from lib.runs.edit import experiment_changes
 
 
 def inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
-    """The name of the new experiment, when it is one; several take the names of the old ones with a number."""
+    """Ask for the name of a single new experiment; several are named after the old ones with a number."""
     (first_id, *other_ids) = _experiment_ids(offer)
     if other_ids:
         return ()
@@ -28,42 +28,42 @@ def inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
-    """Names the experiments that would be made. Raises BadInput for a name that is taken."""
+    """Return the experiments that would be created. Raises BadInput if a name is taken."""
     new_names = _choose_names(context.backend, offer)
     folder = context.backend.artifact_folder
-    location_text = f"in a folder of its own below {folder}" if folder else "where the server keeps files, handed on by it"
-    creations = [f"An experiment {name} is made. Its files go {location_text}." for name in new_names.values()]
+    location_text = f"in a separate folder below {folder}" if folder else "to the server's artifact store, through the server"
+    creations = [f"Experiment {name} is created. Its files go {location_text}." for name in new_names.values()]
     return FixPreview(
-        title=f"Make {_join_names(list(new_names.values()))}?",
+        title=f"Create {_join_names(list(new_names.values()))}?",
         changes=(
             *creations,
-            "A trial file is written there, listed, read back and removed. If that fails, the new experiment is taken away again.",
-            f"{_join_names([_read_experiment_name(context.backend, experiment_id) for experiment_id in new_names])} with all runs: nothing of it is changed.",
+            "A test file is written there, listed, read back and deleted. If that fails, the new experiment is deleted again.",
+            f"{_join_names([_read_experiment_name(context.backend, experiment_id) for experiment_id in new_names])} and all runs stay unchanged.",
         ),
         snippets=(Snippet(_snippet_code(context.backend, list(new_names.values()))),),
-        undo="Delete the new experiment on the page Compare.",
+        undo="Delete the new experiment on the Compare page.",
     )
 
 
 def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    """Make the experiments and prove that files can be kept in each."""
+    """Create the experiments and verify that files can be stored in each."""
     new_names = _choose_names(context.backend, offer)
     if context.backend.artifact_folder:
-        progress(f"Can files be kept below {context.backend.artifact_folder}?")
+        progress(f"Testing whether files can be stored below {context.backend.artifact_folder}…")
         verify_writable(context.backend, str(context.backend.artifact_folder))
     rows = []
     for name in new_names.values():
-        progress(f"Making {name}…")
+        progress(f"Creating {name}…")
         experiment_id = experiment_changes.create(context.backend, name)
         rows += [("New experiment", f"{name}, id {experiment_id}"), *_verify_new_experiment(context.backend, experiment_id, name)]
     names = list(new_names.values())
     return FixResult(
-        f"{_join_names(names)} is ready, and files can be kept in it", tuple(rows), f"Log to {_join_names(names)} from now on."
+        f"{_join_names(names)} is ready, and files can be stored in it", tuple(rows), f"Log to {_join_names(names)} from now on."
     )
 
 
 def _verify_new_experiment(backend: Backend, experiment_id: str, name: str) -> tuple[tuple[str, ...], ...]:
-    """Prove the place of a new experiment; take the experiment away again when that fails."""
+    """Verify the location of a new experiment; delete the experiment again if that fails."""
     with translate_errors(f"Experiment {name}"):
         location = client(backend).get_experiment(experiment_id).artifact_location
     try:
@@ -77,19 +77,19 @@ def _verify_new_experiment(backend: Backend, experiment_id: str, name: str) -> t
 def _require_usable_location(backend: Backend, name: str, location: str) -> None:
     if problem := diagnose(location, backend, describe_machine(backend)):
         raise ActionRefused(
-            f"The backend gave {name} the place {location}, which has the same kind of trouble ({problem}).",
-            means="The new experiment was taken away again; its name stays taken.",
-            next="Ask whoever runs the server to start it with --serve-artifacts.",
+            f"The backend assigned {name} the location {location}, which has the same problem ({problem}).",
+            means="The new experiment was deleted again. Its name stays taken.",
+            next="Ask the server's administrator to start it with --serve-artifacts.",
         )
 
 
 def _choose_names(backend: Backend, offer: FixOffer) -> dict[str, str]:
-    """Id of each old experiment → name of the new one."""
+    """Return the new experiment's name for each old experiment id."""
     experiment_ids, taken_names = _experiment_ids(offer), _read_experiment_names(backend)
     if len(experiment_ids) == 1:
         name = " ".join(offer["name"].split()) or _free_name(_read_experiment_name(backend, experiment_ids[0]), taken_names)
         if name in taken_names:
-            raise BadInput(f"There is an experiment {name} already.", next="Choose another name.")
+            raise BadInput(f"Experiment {name} already exists.", next="Choose another name.")
         return {experiment_ids[0]: name}
     new_names: dict[str, str] = {}
     for experiment_id in experiment_ids:
@@ -102,7 +102,7 @@ def _choose_names(backend: Backend, offer: FixOffer) -> dict[str, str]:
 def _experiment_ids(offer: FixOffer) -> list[str]:
     experiment_ids = [id_ for id_ in offer["experiment"].split(",") if id_]
     if not experiment_ids:
-        raise BadInput("No experiment was named.", next="Check again.")
+        raise BadInput("No experiment was specified.", next="Check again.")
     return experiment_ids
 
 
@@ -112,7 +112,7 @@ def _free_name(name: str, taken_names: set[str]) -> str:
 
 
 def _read_experiment_names(backend: Backend) -> set[str]:
-    """All names that are taken, also by deleted experiments."""
+    """Return all experiment names in use, including those of deleted experiments."""
     from mlflow.entities import ViewType
 
     names, token = set[str](), None
@@ -143,8 +143,8 @@ def _snippet_code(backend: Backend, names: list[str]) -> str:
 FIXES = (
     Fix(
         fix_ids.NEW_EXPERIMENT,
-        "Make a new experiment with a place that works, and log there from now on",
-        "Keeps the old runs as they are. Takes a second.",
+        "Create a new experiment with a working location and log there from now on",
+        "Leaves the old runs unchanged. Takes a second.",
         preview,
         apply,
         inputs,

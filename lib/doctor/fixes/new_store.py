@@ -1,4 +1,4 @@
-"""The fourth way out: a purely local store, a new database with its files beside it. What was there stays where it is."""
+"""Fourth option: a purely local store, a new database with its files next to it. Existing data stays in place."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ FOLDER_INPUT = "folder"
 
 
 def inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
-    """The folder of the new store: a new one beside the database."""
+    """Ask for the folder of the new store, by default a new one next to the database."""
     parent = context.backend.path.parent if context.backend.path else context.podium_home
     free_folder = next(
         path for number in range(1, 1000) if not (path := parent / f"local-store{'' if number == 1 else f'-{number}'}").exists()
@@ -27,16 +27,16 @@ def inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
-    """What would be made. Raises ActionRefused when a database is there already."""
+    """Return what would be created. Raises ActionRefused if a database already exists there."""
     store, names = _new_store(context, offer), _read_experiment_names(context.backend, offer)
     folder = store.artifact_folder
     return FixPreview(
-        title="Make a new local store?",
+        title="Create a new local store?",
         changes=(
-            f"A new, empty database is made: {store.path}.",
-            *(f"An experiment {name} is made in it. Its files go below {folder}." for name in names),
-            "A trial file is written there, listed, read back and removed.",
-            f"{context.backend.label} stays as it is, with all its runs. Nothing is copied.",
+            f"A new, empty database is created: {store.path}.",
+            *(f"Experiment {name} is created in it. Its files go below {folder}." for name in names),
+            "A test file is written there, listed, read back and deleted.",
+            f"{context.backend.label} and all its runs stay unchanged. Nothing is copied.",
         ),
         snippets=(Snippet(_snippet_code(store, names)),),
         undo=f"Remove the folder {store.path.parent if store.path else ''}.",
@@ -44,18 +44,18 @@ def preview(context: FixContext, offer: FixOffer) -> FixPreview:
 
 
 def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    """Make the store and its experiments, and prove that files can be kept."""
+    """Create the store and its experiments, and verify that files can be stored."""
     store, names = _new_store(context, offer), _read_experiment_names(context.backend, offer)
-    progress("Making the database: MLflow sets up its tables. This takes a few seconds…")
+    progress("Creating the database (takes a few seconds)…")
     sqlite_store.ensure_database(store)
     rows = [("Database", str(store.path))]
     for name in names:
-        progress(f"Making {name}…")
+        progress(f"Creating {name}…")
         with translate_errors(f"Experiment {name}"):
             location = client(store).get_experiment(experiment_changes.create(store, name)).artifact_location
         rows += [("New experiment", name), *((label, value) for label, value in verify_writable(store, location))]
     return FixResult(
-        "A new local store is ready, and files can be kept in it", tuple(rows), f"Use {store.uri} from now on.", store
+        "A new local store is ready, and files can be stored in it", tuple(rows), f"Use {store.uri} from now on.", store
     )
 
 
@@ -63,7 +63,7 @@ def _new_store(context: FixContext, offer: FixOffer) -> Backend:
     folder = folder_search.parse_folder(offer[FOLDER_INPUT] or inputs(context, offer)[0].default)
     store = sqlite_backend(folder / "mlflow.db")
     if (folder / "mlflow.db").exists():
-        raise ActionRefused(f"There is a database in {folder} already.", next="Choose another folder, or use that database.")
+        raise ActionRefused(f"A database already exists in {folder}.", next="Choose another folder, or use that database.")
     return store
 
 
@@ -87,7 +87,7 @@ FIXES = (
     Fix(
         fix_ids.NEW_STORE,
         "Move to a new, purely local store",
-        "Leaves the old experiment where it is.",
+        "Leaves the old experiment in place.",
         preview,
         apply,
         inputs,

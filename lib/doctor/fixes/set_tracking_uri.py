@@ -1,4 +1,4 @@
-"""The third way out: the tracking address in the environment, as a line for each shell. A person runs it; Podium changes nothing."""
+"""Third option: the tracking address as an environment variable, with a command per shell. The user runs it; Podium changes nothing."""
 
 import re
 
@@ -13,22 +13,22 @@ _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.:/_~\[\]-]+")
 
 
 def inputs(context: FixContext, _: FixOffer) -> tuple[FixInput, ...]:
-    """The address: of the server that Podium started, else MLflow's usual one."""
+    """Ask for the address, by default that of the server started by Podium, else MLflow's default."""
     server = local_server.find_server(context.backend)
     address = server.backend.uri if server else f"http://{local_server.HOST}:{local_server.DEFAULT_PORT}"
-    return (FixInput("address", "Address of the server", address, "The server on which these experiments were made."),)
+    return (FixInput("address", "Server address", address, "The server on which these experiments were created."),)
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
-    """The lines for the shells. Raises BadInput for an address that is none, or has marks that a shell reads."""
+    """Return the shell commands. Raises BadInput if the address is invalid or contains characters special to a shell."""
     address = parse_backend(offer["address"] or inputs(context, offer)[0].default, context.podium_home)
     if address.kind != "server" or not _PLAIN_URL.fullmatch(address.uri):
-        raise BadInput(f"{address.uri} is no plain address of a server.", next="Type it as http://host:5000, without a password.")
+        raise BadInput(f"{address.uri} is not a plain server address.", next="Enter it as http://host:5000, without a password.")
     return FixPreview(
         title=f"Set {TRACKING_URI_VARIABLE}?",
         changes=(
-            "Copy the line for your shell and run it there, before the script. Podium itself changes nothing.",
-            "It holds for that shell and what is started from it, until the shell is closed.",
+            "Copy the command for your shell and run it there before the script. Podium itself changes nothing.",
+            "It applies to that shell and programs started from it until the shell is closed.",
             "A script that calls mlflow.set_tracking_uri overrides it.",
         ),
         snippets=_shell_snippets(address.uri),
@@ -37,7 +37,7 @@ def preview(context: FixContext, offer: FixOffer) -> FixPreview:
 
 
 def _shell_snippets(address: str) -> tuple[Snippet, ...]:
-    """One line for each kind of shell."""
+    """Return one command per kind of shell."""
     return (
         Snippet(f"export {TRACKING_URI_VARIABLE}='{address}'", "bash", "POSIX (bash, zsh, sh)"),
         Snippet(f"$env:{TRACKING_URI_VARIABLE} = '{address}'", "powershell", "PowerShell"),
@@ -48,8 +48,8 @@ def _shell_snippets(address: str) -> tuple[Snippet, ...]:
 FIXES = (
     Fix(
         fix_ids.SET_TRACKING_URI,
-        f"Set {TRACKING_URI_VARIABLE} to the server that made it",
-        "For a shell: POSIX, PowerShell or cmd form.",
+        f"Set {TRACKING_URI_VARIABLE} to the server that created it",
+        "Shell command for POSIX, PowerShell or cmd.",
         preview,
         inputs=inputs,
     ),

@@ -1,4 +1,4 @@
-"""The second way out: an MLflow server on the same database, with the folder of files that its experiments were made for."""
+"""Second option: an MLflow server on the same database, with the artifact folder its experiments were created for."""
 
 import shlex
 from pathlib import Path
@@ -17,18 +17,14 @@ DESTINATION_INPUT = "destination"
 
 
 def inputs(context: FixContext, offer: FixOffer) -> tuple[FixInput, ...]:
-    """The folder of files: where the runs' folders were found, else MLflow's usual one beside the database."""
+    """Ask for the artifact folder, by default where the run folders were found, else MLflow's default next to the database."""
     folder = folder_search.guess_folder(context.backend, folder_search.sample_locations(context.backend, offer))
     path = folder or _database_path(context).parent / "mlartifacts"
-    return (
-        FixInput(
-            DESTINATION_INPUT, "Folder of the files", str(path), "What the first server was given as --artifacts-destination."
-        ),
-    )
+    return (FixInput(DESTINATION_INPUT, "Artifact folder", str(path), "The --artifacts-destination of the original server."),)
 
 
 def preview(context: FixContext, offer: FixOffer) -> FixPreview:
-    """The command, and how many of the old runs' folders lie below the folder."""
+    """Return the command and how many old run folders are below the artifact folder."""
     folder, port = _destination_folder(context, offer), local_server.find_free_port()
     sample = folder_search.sample_locations(context.backend, offer)
     count_text = (
@@ -37,19 +33,17 @@ def preview(context: FixContext, offer: FixOffer) -> FixPreview:
         else f"{sample.count_below(folder)} of {sample.total}"
     )
     old_files_text = (
-        f"{count_text} folders of old runs and models lie below {folder}."
-        if sample.total
-        else "No run is waiting for its old files."
+        f"{count_text} old run and model folders are below {folder}." if sample.total else "No run has old files there."
     )
     return FixPreview(
         title="Start a server on this database?",
         changes=(
             f"An MLflow server {installed_mlflow_version()} starts on this machine at http://{local_server.HOST}:{port}, or the next free port.",
-            f"It uses the same database, {_database_path(context)}, and keeps files in {folder}, which is made if it is missing.",
+            f"It uses the same database, {_database_path(context)}, and stores files in {folder}, which is created if missing.",
             old_files_text,
-            "A trial file is written through it, read back and removed. Nothing in the database is changed.",
-            "Everybody on this machine can reach it, without a sign-in; nobody from outside can.",
-            "It ends with Podium, or when you stop it here.",
+            "A test file is written through it, read back and deleted. The database is not changed.",
+            "All users of this machine can access it without signing in; it is not reachable from outside.",
+            "It stops when Podium stops, or when you stop it here.",
         ),
         snippets=(Snippet(_shell_command(local_server.server_command(context.backend, folder, port)), "bash"),),
         undo="Stop the server on this page.",
@@ -57,12 +51,12 @@ def preview(context: FixContext, offer: FixOffer) -> FixPreview:
 
 
 def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    """Start the server, wait for it, and prove that it is this database's and keeps files."""
+    """Start the server, wait for it, and verify that it serves this database and stores files."""
     folder = _destination_folder(context, offer)
     running_server = local_server.find_server(context.backend)
     server = local_server.start(context.backend, folder, context.podium_home, context.clock(), progress)
     try:
-        progress("Does it show the same experiments and keep files?")
+        progress("Verifying that it shows the same experiments and stores files…")
         rows = _verify_server(context.backend, server.backend, offer)
     except BackendError:
         if running_server is None:
@@ -70,7 +64,7 @@ def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> F
         raise
     address = server.backend.uri
     return FixResult(
-        f"A server runs at {address} on this database",
+        f"A server is running at {address} on this database",
         (("Address", address), ("Files", str(folder)), ("Log", str(server.log_file)), *rows),
         f"Use {address} as the tracking address from now on, in Podium and in scripts.",
         server.backend,
@@ -78,7 +72,7 @@ def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> F
 
 
 def _verify_server(database: Backend, server: Backend, offer: FixOffer) -> Rows:
-    """The same experiments by both roads, and a trial file in each of those that could keep none."""
+    """Verify that database and server show the same experiments, and write a test file to each affected one."""
     rows = list[tuple[str, ...]]()
     for experiment_id in filter(None, offer["experiment"].split(",")):
         with translate_errors(f"Experiment {experiment_id}"):
@@ -87,14 +81,16 @@ def _verify_server(database: Backend, server: Backend, offer: FixOffer) -> Rows:
                 client(server).get_experiment(experiment_id),
             )
         if experiment.name != served_experiment.name or experiment.artifact_location != served_experiment.artifact_location:
-            raise BackendError(f"The server shows another experiment {experiment_id} than the database does.")
+            raise BackendError(f"Experiment {experiment_id} differs between the server and the database.")
         rows += [("Experiment", str(experiment.name)), *verify_writable(server, served_experiment.artifact_location)]
     return tuple(rows) or verify_writable(server, folder_search.PROXY_PREFIX)
 
 
 def _database_path(context: FixContext) -> Path:
     if context.backend.path is None:
-        raise ActionRefused("A server is in use already.", next="Its own start is up to whoever runs it.")
+        raise ActionRefused(
+            "The backend already is a server.", next="Ask its administrator to restart it with the required options."
+        )
     return context.backend.path
 
 
@@ -110,7 +106,7 @@ FIXES = (
     Fix(
         fix_ids.START_SERVER,
         "Start a server on this database and use it",
-        "Old and new runs work. It runs as long as Podium does.",
+        "Works for old and new runs. Stops when Podium stops.",
         preview,
         apply,
         inputs,

@@ -1,5 +1,5 @@
-"""The fixes for a database of an older MLflow: a complete copy beside it, MLflow's own upgrade, then a count of what is there; and, where
-such an upgrade broke off, the copy put back.
+"""Fixes for a database of an older MLflow: a complete copy, MLflow's own upgrade, and a row count; or, after an interrupted upgrade,
+restoring the copy.
 """
 
 import shlex
@@ -17,24 +17,24 @@ from lib.doctor.types import Fix, FixContext, FixOffer, FixPreview, FixResult, P
 from lib.errors import ActionRefused, BackendError, NotWritable
 
 COUNTED_TABLES = ("experiments", "runs", "metrics", "params", "registered_models", "model_versions")
-"""Tables that every MLflow has had, by which a person knows the store again."""
+"""Tables present in every MLflow version, whose counts users recognize."""
 
 
 def require_free_space(path: Path, needed_bytes: int) -> None:
-    """Raise NotWritable when the disk of a path has less room than needed, told in megabytes."""
+    """Raise NotWritable if the disk of a path has less free space than needed; the message uses megabytes."""
     free = shutil.disk_usage(path).free
     if free < needed_bytes:
         raise NotWritable(
-            f"There are {free / 1e6:,.0f} MB free in {path}, and {needed_bytes / 1e6:,.0f} MB are needed.",
-            next="Make room on that disk, then look again.",
+            f"Only {free / 1e6:,.0f} MB are free in {path}, but {needed_bytes / 1e6:,.0f} MB are needed.",
+            next="Free up space on that disk, then check again.",
         )
 
 
 def count_rows(path: Path, tables: tuple[str, ...] = COUNTED_TABLES) -> dict[str, int]:
-    """How many rows some tables of a database file hold; it is opened read-only."""
+    """Count the rows of some tables in a database file, opened read-only."""
     with closing(open_readonly(path)) as db:
         existing_tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
-        return {name: db.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables if name in existing_tables}  # noqa: S608 - names of our own
+        return {name: db.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables if name in existing_tables}  # noqa: S608 - constant names
 
 
 def _preview(context: FixContext, _: FixOffer) -> FixPreview:
@@ -44,13 +44,13 @@ def _preview(context: FixContext, _: FixOffer) -> FixPreview:
     return FixPreview(
         f"Upgrade {path.name} to MLflow {installed_mlflow_version()}",
         (
-            f"A copy is made first: {path.name}.‹date and time›.backup in {path.parent}, {size / 1e6:,.1f} MB.",
-            f"MLflow changes the tables from schema {status.revision or 'without a number'} to {status.required_revision}.",
-            "Runs, models and files stay as they are; they are counted before and after.",
-            "The older MLflow cannot open this file any more. It can open the copy.",
+            f"A copy is created first: {path.name}.‹date and time›.backup in {path.parent}, {size / 1e6:,.1f} MB.",
+            f"MLflow upgrades the tables from schema {status.revision or 'unknown'} to {status.required_revision}.",
+            "Runs, models and files stay unchanged; they are counted before and after.",
+            "The older MLflow can no longer open this file, but it can open the copy.",
         ),
         (Snippet(f"mlflow db upgrade {shlex.quote(context.backend.uri)}", "bash"),),
-        "Stop Podium, put the upgraded file aside, and give the copy its name.",
+        "Stop Podium, move the upgraded file away, and rename the copy to its name.",
     )
 
 
@@ -65,15 +65,15 @@ def _upgrade_database(context: FixContext, _: FixOffer, progress: ProgressCallba
     reduced_tables = [name for name, number in counts_before.items() if counts_after.get(name, 0) < number]
     if state != "current" or reduced_tables:
         raise BackendError(
-            f"The upgrade left {', '.join(reduced_tables) or 'the tables'} not as they were to be.",
+            f"The upgrade did not complete correctly: {', '.join(reduced_tables) or 'the tables'} differ from what was expected.",
             means=f"The untouched copy is {copy}.",
-            next="Stop Podium, put the upgraded file aside, and give the copy its name.",
+            next="Stop Podium, move the upgraded file away, and rename the copy to its name.",
         )
     rows = tuple(
         (name.replace("_", " ").capitalize(), f"{number:,} before, {counts_after[name]:,} now")
         for name, number in counts_before.items()
     )
-    return FixResult(f"{path.name} is upgraded", (("Copy", str(copy)), *rows))
+    return FixResult(f"{path.name} was upgraded", (("Copy", str(copy)), *rows))
 
 
 def _read_row_counts(path: Path) -> dict[str, int]:
@@ -86,7 +86,7 @@ def _read_row_counts(path: Path) -> dict[str, int]:
 def _require_older_database(context: FixContext) -> Path:
     path = context.backend.path
     if path is None or read_schema_status(path).state != "older":
-        raise ActionRefused("This database does not need an upgrade any more.", next="Check again.")
+        raise ActionRefused("This database no longer needs an upgrade.", next="Check again.")
     return path
 
 
@@ -95,13 +95,13 @@ def _preview_restore(context: FixContext, _: FixOffer) -> FixPreview:
     require_free_space(path.parent, copy.stat().st_size)
     counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in _read_row_counts(copy).items())
     return FixPreview(
-        f"Put back {path.name} as it was before its upgrade",
+        f"Restore {path.name} from before its upgrade",
         (
-            f"{copy.name} takes the place of {path.name}: {counts}.",
-            f"The half-way file stays beside it: {path.name}.‹date and time›.half-way.",
-            "The database is then of the older MLflow again, and can be opened by it.",
+            f"{copy.name} replaces {path.name}: {counts}.",
+            f"The half-upgraded file stays next to it: {path.name}.‹date and time›.half-way.",
+            "The older MLflow can then open the database again.",
         ),
-        undo="Give the half-way file its name back.",
+        undo="Rename the half-upgraded file to its original name.",
     )
 
 
@@ -110,19 +110,21 @@ def _restore_backup(context: FixContext, _: FixOffer, progress: ProgressCallback
     progress(f"Copying {copy.stat().st_size / 1e6:,.1f} MB.")
     copy, half_way_file = sqlite_upgrade.restore_backup(context.backend, context.clock())
     rows = tuple((name.replace("_", " ").capitalize(), f"{number:,}") for name, number in _read_row_counts(path).items())
-    return FixResult(f"{path.name} is as it was before", (("Half-way file", str(half_way_file)), ("Copy", str(copy)), *rows))
+    return FixResult(f"{path.name} was restored", (("Half-upgraded file", str(half_way_file)), ("Copy", str(copy)), *rows))
 
 
 def _require_interrupted_upgrade(context: FixContext) -> tuple[Path, Path]:
-    """The database and its complete copy."""
+    """Return the database and its complete copy."""
     path = context.backend.path
     status = read_schema_status(path) if path else None
     if path is None or status is None or status.copy is None or not status.copy.exists():
-        raise ActionRefused("There is no upgrade that broke off, or its copy is gone.", next="Check again.")
+        raise ActionRefused("There is no interrupted upgrade, or its copy is missing.", next="Check again.")
     return path, status.copy
 
 
 FIXES = (
-    Fix(fix_ids.UPGRADE_DATABASE, "Upgrade the database", "After a copy was made beside it.", _preview, _upgrade_database),
-    Fix(fix_ids.RESTORE_BACKUP, "Put the copy back", "The half-way file stays beside it.", _preview_restore, _restore_backup),
+    Fix(fix_ids.UPGRADE_DATABASE, "Upgrade the database", "Creates a copy next to it first.", _preview, _upgrade_database),
+    Fix(
+        fix_ids.RESTORE_BACKUP, "Restore the copy", "The half-upgraded file stays next to it.", _preview_restore, _restore_backup
+    ),
 )

@@ -1,4 +1,4 @@
-"""The Audit page under AppTest and in a browser: filters, files, packets, who holds what now, and the way from a picture to its entry."""
+"""The Audit page under AppTest and in a browser: filters, downloads, packets, current holders, and opening entries from charts."""
 
 import csv
 import io
@@ -67,7 +67,7 @@ def test_filters_by_stage_version_and_day_stand_in_the_address_and_say_how_many_
     page = app("audit", fresh_store, **{"audit.days": [today, today]})
     assert len(page.dataframe[0].value) == len(all_rows(fresh_store))
     page = app("audit", fresh_store, **{"audit.days": ["2020-01-01", "2020-12-31"]})
-    assert "No entry matches" in page_text(page)
+    assert "No matching entries" in page_text(page)
 
 
 def test_every_filter_leaves_exactly_the_entries_that_fit_it(fresh_store):
@@ -134,7 +134,7 @@ def test_now_shows_model_by_stage_with_the_age_of_each_holding(app, fresh_store)
     table = page.dataframe[0].value
     assert [(m, s[0], v) for m, s, v in zip(table["model"], table["stage"], table["version"], strict=True)] == [
         ("beer", "Production", "v1"),
-        ("cider", "Production", "nobody"),
+        ("cider", "Production", "none"),
         ("wine", "Production", "v2"),
         ("wine", "Staging", "v3"),
     ]
@@ -149,7 +149,7 @@ def test_versions_shows_the_metric_of_a_choice_for_the_model_that_is_asked_about
     assert page.selectbox(key="audit.metric").options == ["accuracy"]
     assert "3 versions without a known interval" in page_text(page)
     page = app("audit", fresh_store, **{"audit.view": "Versions", "audit.of": "beer"})
-    assert "Nothing was measured" in page_text(page)
+    assert "No metrics recorded" in page_text(page)
 
 
 def test_the_decision_behind_an_answer_is_one_click_away_even_when_a_filter_hides_it(app, fresh_store):
@@ -199,7 +199,7 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
     assert "audit.kind=Registered" in driver.page.url
     driver.key("audit.packet.entry").locator("button").first.click()
     time.sleep(0.5)
-    for label, suffix in (("HTML to read and print", "html"), ("JSON", "json")):
+    for label, suffix in (("HTML for reading and printing", "html"), ("JSON", "json")):
         with driver.page.expect_download() as download:
             driver.page.get_by_role("button", name=label, exact=True).click()
         download.value.save_as(tmp_path / f"packet.{suffix}")
@@ -218,9 +218,7 @@ def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window,
     assert "audit.of=wine" in driver.page.url
 
 
-def test_a_reader_gets_the_same_answer_from_page_command_and_packet_about_a_move_that_nobody_recorded(
-    app, fresh_store, monkeypatch
-):
+def test_page_command_and_packet_give_a_reader_the_same_answer_about_an_unrecorded_move(app, fresh_store, monkeypatch):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)

@@ -1,4 +1,4 @@
-"""The Audit page under AppTest: imported decisions, corrections beside what they supersede, and every kind of entry."""
+"""The Audit page under AppTest: imported decisions, corrections with the entries they supersede, and every kind of entry."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_an_imported_entry_says_who_imported_it_from_what(app, bank_store):
     facts = table_facts(page)
     assert facts[":gray[By]"].startswith("marta&#46;k :gray-badge[typed, not verified]")
     assert facts[":gray[Imported by]"].startswith("ines on ")
-    assert "fraud&#45;history&#46;csv, line 7" in facts[":gray[From]"]
+    assert "fraud&#45;history&#46;csv, line 7" in facts[":gray[Source]"]
 
 
 def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_through(app, fresh_store):
@@ -71,7 +71,7 @@ def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_thro
     page.button(key="audit.correct").click().run()
     assert page.button(key="audit.correct.confirm").disabled
     page.text_area(key="audit.correct.reason.text").set_value("Seventeen of eighteen wines are right.").run()
-    assert "Seventeen of eighteen" in table_facts(page)[":gray[Reason now]"]
+    assert "Seventeen of eighteen" in table_facts(page)[":gray[Corrected reason]"]
     page.text_area(key="audit.correct.why").set_value("too short").run()
     page.text_input(key="session.name").set_value("ben").run()
     assert page.button(key="audit.correct.confirm").disabled
@@ -79,7 +79,7 @@ def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_thro
     page.text_area(key="audit.correct.why").set_value(CORRECTION_REASON).run()
     page.button(key="audit.correct.confirm").click().run()
     assert not page.exception
-    assert "is corrected" in page.success[0].value
+    assert "was corrected" in page.success[0].value
     page = app("audit", fresh_store, entry=decided.id)
     text = page_text(page)
     assert "~~Measured better on the same rows" in text

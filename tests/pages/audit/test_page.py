@@ -1,4 +1,4 @@
-"""The Audit page under AppTest: the entries of all books, found and read in full, and the check."""
+"""The Audit page under AppTest: searching and reading the entries of all books, and verification."""
 
 from lib.backends.mlflow_client import client
 from lib.registry.promote import MoveRequest, move_version
@@ -14,7 +14,7 @@ def write_two_books(backend):
 
 def test_without_an_entry_the_page_names_the_next_step(app, fresh_store):
     page = app("audit", fresh_store)
-    assert "No entry yet" in page_text(page)
+    assert "No entries yet" in page_text(page)
     assert page.button(key="audit.models")
 
 
@@ -32,7 +32,7 @@ def test_filters_from_the_address_leave_what_was_asked_for_and_say_how_many(app,
     assert entries_table(page)["model"].tolist() == ["wine v1"]
     assert "showing 1 of 8" in page_text(page).replace("\N{NO-BREAK SPACE}", " ")
     page.text_input(key="audit.text").set_value("no such text").run()
-    assert "No entry matches" in page_text(page)
+    assert "No matching entries" in page_text(page)
 
 
 def test_an_entry_named_in_the_address_is_shown_in_full_with_its_evidence(app, fresh_store):
@@ -48,7 +48,7 @@ def test_an_entry_named_in_the_address_is_shown_in_full_with_its_evidence(app, f
     assert page.code[-1].value.startswith(f"{decided.position:06d} {decided.id}")
 
 
-def test_verify_says_that_all_is_well_or_what_does_not_fit(app, fresh_store):
+def test_verify_reports_an_intact_chain_or_the_mismatches(app, fresh_store):
     write_two_books(fresh_store)
     page = app("audit", fresh_store)
     page.button(key="audit.verify").click().run()
@@ -73,12 +73,12 @@ def test_the_page_answers_which_version_held_a_stage_that_day_who_put_it_there_a
     write_two_books(fresh_store)
     page = app("audit", fresh_store, **{"audit.of": "wine"})
     assert page.header[0].value.startswith("v1 was in Production") or "until" in page.header[0].value
-    assert "put there by **ana**" in page_text(page)
+    assert "moved there by **ana**" in page_text(page)
     page = app("audit", fresh_store, **{"audit.of": "wine", "audit.on": "2023-03-14"})
     assert "The record begins only on" in page.header[0].value
 
 
-def test_the_entries_of_a_deleted_model_are_still_told(app, fresh_store):
+def test_the_entries_of_a_deleted_model_are_still_shown(app, fresh_store):
     write_two_books(fresh_store)
     client(fresh_store).delete_registered_model("beer")
     page = app("audit", fresh_store, **{"audit.model": "beer"})
@@ -97,10 +97,10 @@ def test_heads_can_be_copied_and_a_noted_one_is_compared(app, fresh_store):
     compare_anchors(page, f"9:{'a' * 64} wine")
     assert not page.success
     assert any("head behind its anchor" in table.value.to_string() for table in page.table)
-    assert "could still cut what nobody saw or noted" in page_text(page).replace("\N{NO-BREAK SPACE}", " ")
+    assert "could still truncate entries not covered by such a head" in page_text(page).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_a_head_that_cannot_be_read_or_names_no_book_is_said_in_place(app, fresh_store):
+def test_an_unreadable_head_or_one_without_a_book_is_reported_in_place(app, fresh_store):
     write_two_books(fresh_store)
     page = app("audit", fresh_store)
     compare_anchors(page, "hello ![x](http://evil.example)")

@@ -1,4 +1,4 @@
-"""Settling on the Audit page: what was found, a reason, and the same findings afterwards with the entry that settles them."""
+"""Settling on the Audit page: the findings, a reason, and the same findings afterwards with the entry that settles them."""
 
 import os
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.support.ledger_stores import REASON, book_id_of, make_registered_mode
 
 @pytest.fixture
 def stopped(fresh_store):
-    """A record that an entry of a newer schema, signed by a stranger, stops."""
+    """A record blocked by an entry of a newer schema with an untrusted signature."""
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     param = make_param(read_book_state(fresh_store, "wine").book, {"schema": 3, "type": "<b>X</b>"}, make_private_key("mal"))
@@ -29,7 +29,7 @@ def table_text(page):
     return " ".join(str(cell) for table in page.table for cell in table.value.to_numpy().ravel())
 
 
-def test_what_stops_the_decisions_is_settled_in_a_dialog(app, stopped):
+def test_findings_that_block_decisions_are_settled_in_a_dialog(app, stopped):
     page = app("audit", stopped)
     page.button(key="audit.verify").click().run()
     assert "newer schema" in table_text(page)
@@ -53,7 +53,7 @@ def test_what_stops_the_decisions_is_settled_in_a_dialog(app, stopped):
     assert not [button for button in page.button if button.key == "audit.settle.wine"]
 
 
-def test_the_dialog_is_left_without_a_trace(app, stopped):
+def test_cancelling_the_dialog_leaves_no_trace(app, stopped):
     page = app("audit", stopped)
     page.button(key="audit.verify").click().run()
     page.button(key="audit.settle.wine").click().run()
@@ -63,7 +63,7 @@ def test_the_dialog_is_left_without_a_trace(app, stopped):
         move_version(make_writer(stopped), MoveRequest("wine", "2", "Production", REASON))
 
 
-def test_a_link_to_the_check_asks_for_it_once(app, stopped):
+def test_a_link_to_the_verification_runs_it_once(app, stopped):
     page = app("audit", stopped, verify="now")
     assert "newer schema" in table_text(page)
     assert [button for button in page.button if button.key == "audit.settle.wine"]

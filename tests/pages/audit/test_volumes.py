@@ -1,4 +1,4 @@
-"""The Audit page over a book of several volumes: one list, one answer, one check, and a volume that is gone is said in place."""
+"""The Audit page with a book of several volumes: one list, one answer, one verification, and a report of missing volumes."""
 
 import pytest
 
@@ -65,14 +65,14 @@ def test_the_end_of_a_volume_is_an_entry_like_others(app, store, book):
 
 
 def answer_text(page) -> str:
-    """The sentence of the as-of card: large when it is short."""
+    """Return the sentence of the as-of card; a header if short, else a subheader."""
     return " ".join(element.value for element in (*page.header, *page.subheader))
 
 
 def test_the_answer_of_a_time_in_the_first_volume_and_of_today_are_both_known(app, store, book):
     page = app("audit", store, **{"audit.of": "wine"})
     assert "v2" in answer_text(page)
-    assert "put there by **ana**" in page_text(page)
+    assert "moved there by **ana**" in page_text(page)
     first_applied_at = next(e.body.effective_at for e in book.entries if e.body.type == "APPLIED")
     page = app("audit", store, **{"audit.of": "wine", "audit.on": first_applied_at[:10]})
     assert not page.exception
@@ -92,13 +92,13 @@ def test_verify_and_noted_heads_go_through_all_volumes(app, store, book):
     assert any("differs from its anchor" in table.value.to_string() for table in page.table)
 
 
-def test_a_volume_that_was_deleted_is_said_with_what_to_do_and_what_is_left_is_checked(app, store, book):
+def test_a_deleted_volume_is_reported_with_advice_and_the_rest_is_verified(app, store, book):
     client(store).delete_run(book.volumes[1].run_id)
     clear_book_cache()
     page = app("audit", store)
     assert not page.exception
     assert f"The book was deleted. Restore run {book.volumes[1].run_id}" in plain_text(page)
-    assert "No entry yet" not in plain_text(page)
+    assert "No entries yet" not in plain_text(page)
     page.button(key="audit.verify").click().run()
     assert not page.success
     assert any("book deleted" in table.value.to_string() for table in page.table)

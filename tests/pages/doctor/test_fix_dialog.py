@@ -1,4 +1,4 @@
-"""The Doctor page carries out the cures of this part: a name is typed before anything is lost, and a secret is shown nowhere."""
+"""Fixes applied on the Doctor page: destructive ones require a typed confirmation, and secrets are never shown."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.support.ledger_stores import make_trained_run
 
 
 def page_content(page):
-    """Everything a page tells its browser."""
+    """Return everything a page sends to its browser."""
     return "\n".join(
         [
             *(str(element.value) for kind in (page.markdown, page.caption, page.code, page.subheader) for element in kind),
@@ -32,9 +32,9 @@ def click_button(page, label):
 def test_a_secret_is_masked_on_the_page_in_the_report_in_json_and_on_the_command_line(app, fresh_store):
     log_secrets(fresh_store)
     page = app("doctor", fresh_store)
-    assert "2 runs seem to hold a secret" in page_content(page)
+    assert "2 runs seem to contain a secret" in page_content(page)
     outputs = [page_content(page), repr(page.session_state["doctor.report"])]
-    outputs.append(page_content(click_button(page, "Preview this cure")))
+    outputs.append(page_content(click_button(page, "Preview this fix")))
     for arguments in (["doctor"], ["doctor", "--json"], ["doctor", "--markdown"]):
         result = CliRunner().invoke(podium, [*arguments, "--backend", fresh_store.uri])
         assert result.exit_code == 3

@@ -1,4 +1,4 @@
-"""The Doctor page: the guide's error healed from the page, the index, the report, and a backend that does not answer."""
+"""The Doctor page: fixing the guide's error, symptoms, the report, and a backend that does not respond."""
 
 import json
 
@@ -31,7 +31,7 @@ def click_button(page, label):
 
 def test_a_healthy_store_says_so(app, fresh_store):
     page = app("doctor", fresh_store)
-    assert "Nothing needs a look" in page_text(page)
+    assert "Nothing needs attention" in page_text(page)
     assert "Broken" not in page_text(page)
     assert {"All checks", "What this backend can do"} <= {head.value for head in page.subheader}
 
@@ -39,14 +39,14 @@ def test_a_healthy_store_says_so(app, fresh_store):
 def test_the_guides_error_is_healed_from_the_page(app, mismatched_store):
     page = app("doctor", mismatched_store)
     assert "Files cannot be saved in wine&#45;remote" in [head.value for head in page.subheader]
-    next(button for button in page.button if button.label == "Preview this cure").click().run()
-    assert "An experiment wine&#45;remote&#45;2 is made" in page.table[-1].value.to_string()
+    next(button for button in page.button if button.label == "Preview this fix").click().run()
+    assert "Experiment wine&#45;remote&#45;2 is created" in page.table[-1].value.to_string()
     client = MlflowClient(mismatched_store.uri, mismatched_store.uri)
     assert client.get_experiment_by_name("wine-remote-2") is None
     next(field for field in page.text_input if field.label == "Name of the new experiment").set_value("wine-local").run()
     page.button(key="doctor.carry_out").click().run()
     assert not page.exception
-    assert "files can be kept in it" in page.success[0].value
+    assert "files can be stored in it" in page.success[0].value
     run = client.create_run(client.get_experiment_by_name("wine-local").experiment_id).info.run_id
     client.log_text(run, "after the cure", "note.txt")
     assert [file.path for file in client.list_artifacts(run)] == ["note.txt"]
@@ -55,7 +55,7 @@ def test_the_guides_error_is_healed_from_the_page(app, mismatched_store):
 def test_the_line_for_each_shell_can_be_copied(app, mismatched_store):
     page = app("doctor", mismatched_store)
     page.radio[0].set_value(2).run()
-    click_button(page, "Preview this cure")
+    click_button(page, "Preview this fix")
     snippets = [code.value for code in page.code]
     assert "export MLFLOW_TRACKING_URI='http://127.0.0.1:5000'" in snippets
     assert "$env:MLFLOW_TRACKING_URI = 'http://127.0.0.1:5000'" in snippets
@@ -63,11 +63,11 @@ def test_the_line_for_each_shell_can_be_copied(app, mismatched_store):
     assert "doctor.carry_out" not in [button.key for button in page.button]
 
 
-def test_a_wrong_answer_is_told_in_the_dialog_and_nothing_is_done(app, mismatched_store):
+def test_an_invalid_input_is_reported_in_the_dialog_and_nothing_is_done(app, mismatched_store):
     page = app("doctor", mismatched_store)
-    click_button(page, "Preview this cure")
+    click_button(page, "Preview this fix")
     next(field for field in page.text_input if field.label == "Name of the new experiment").set_value("Default").run()
-    assert "There is an experiment Default already" in page.error[0].value
+    assert "Experiment Default already exists" in page.error[0].value
     click_button(page, "Cancel")
     assert not page.text_input
 
@@ -82,17 +82,17 @@ def test_what_went_wrong_leads_to_the_checks(app, mismatched_store):
 def test_the_doctor_opens_while_the_server_is_dead_and_other_pages_lead_there(app):
     dead_address = f"http://127.0.0.1:{free_port()}"
     page = app("doctor", dead_address)
-    assert "The server does not answer as it should" in [head.value for head in page.subheader]
+    assert "The server does not respond correctly" in [head.value for head in page.subheader]
     assert "What this backend can do" not in [head.value for head in page.subheader]
     models_page = app("models", dead_address)
     assert "Podium cannot reach its backend" in [title.value for title in models_page.title]
     assert "Open Doctor" in [link.proto.label for link in models_page.get("page_link")]
 
 
-def test_a_cure_that_made_another_backend_leads_there(app, mismatched_store, tmp_path):
+def test_a_fix_that_created_another_backend_leads_there(app, mismatched_store, tmp_path):
     page = app("doctor", mismatched_store)
     page.radio[0].set_value(3).run()
-    click_button(page, "Preview this cure")
+    click_button(page, "Preview this fix")
     next(field for field in page.text_input if field.label == "Folder of the new store").set_value(str(tmp_path / "local")).run()
     page.button(key="doctor.carry_out").click().run()
     click_button(page, next(button.label for button in page.button if button.label.startswith("Use ")))
@@ -101,14 +101,14 @@ def test_a_cure_that_made_another_backend_leads_there(app, mismatched_store, tmp
     assert "Files cannot be saved" not in page_text(page)
 
 
-def test_on_a_shared_podium_only_cures_that_leave_its_machine_alone_are_offered(app, mismatched_store, tmp_path):
+def test_on_a_shared_podium_only_fixes_without_machine_access_are_offered(app, mismatched_store, tmp_path):
     (tmp_path / "podium").mkdir()
     (tmp_path / "podium" / "backends.toml").write_text("shared = true\n")
     page = app("doctor", mismatched_store)
-    assert [label.split()[0] for label in page.radio[0].options] == ["Make", "Set"]
+    assert [label.split()[0] for label in page.radio[0].options] == ["Create", "Set"]
 
 
-def test_a_folder_that_stands_in_is_taken_back_with_one_click(app, fresh_store, tmp_path):
+def test_a_mapped_folder_is_removed_with_one_click(app, fresh_store, tmp_path):
     artifact_path_map.save_mapping(
         tmp_path / "podium", artifact_path_map.PathMapping(fresh_store.uri, "mlflow-artifacts:/4", "/mnt/files")
     )
@@ -116,12 +116,12 @@ def test_a_folder_that_stands_in_is_taken_back_with_one_click(app, fresh_store, 
         tmp_path / "podium", artifact_path_map.PathMapping("sqlite:///other.db", "mlflow-artifacts:/4", "/mnt/files")
     )
     page = app("doctor", fresh_store)
-    click_button(page, "Take back")
+    click_button(page, "Remove mapping")
     assert [mapping.uri for mapping in artifact_path_map.read_mappings(tmp_path / "podium")] == ["sqlite:///other.db"]
-    assert "Take back" not in [button.label for button in page.button]
+    assert "Remove mapping" not in [button.label for button in page.button]
 
 
-def test_the_command_tells_what_the_backend_can_do(fresh_store):
+def test_the_command_reports_the_backend_capabilities(fresh_store):
     result = CliRunner().invoke(podium, ["doctor", "--backend", fresh_store.uri, "--json"])
     capabilities = json.loads(result.stdout)["capabilities"]
     assert capabilities["lines"]["Stages"] == {"state": "ok", "found": "yes", "why": ""}

@@ -109,7 +109,7 @@ def test_from_the_click_to_the_metrics_and_the_way_to_compare(app: OpenPage, fre
 
 
 @pytest.mark.parametrize(
-    ("typed_name", "message"), [(" ", "Experiment is empty"), ("podium-ledger", "kept for Podium's own record")]
+    ("typed_name", "message"), [(" ", "Experiment is empty"), ("podium-ledger", "reserved for Podium's own record")]
 )
 def test_a_bad_name_is_told_in_its_place_and_cannot_be_started(
     app: OpenPage, fresh_store: Backend, settings: JobSettings, typed_name: str, message: str

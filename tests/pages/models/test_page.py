@@ -1,4 +1,4 @@
-"""The Models page under AppTest: empty, registering, moving with a reason, refusing, drift, foreign text."""
+"""The Models page under AppTest: empty state, registration, moves with a reason, refusals, drift, and foreign text."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     page = app("models", fresh_store, model="wine", version="1")
     find_button(page, "Move to Production").click().run()
     confirm_move(page, version="v2")
-    assert "not the one to be moved" in page_text(page)
+    assert "does not match the one being moved" in page_text(page)
     page.text_area(key="models.reason").set_value("short").run()
     assert "15 more characters needed" in page_text(page).replace("\u00a0", " ")
     assert page.button(key="models.confirm").disabled
@@ -43,7 +43,7 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     page.text_area(key="models.reason").set_value(REASON.text).run()
     confirm_move(page)
     assert not page.exception
-    assert "v1 is in Production" in page_text(page)
+    assert "v1 is now in Production" in page_text(page)
     assert DIALOG_KEY not in page.session_state
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "1"}
     decided = read_book_state(fresh_store, "wine").intents[0].body
@@ -79,13 +79,13 @@ def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, f
     steps = page.table[-1].value.iloc[:, 1].tolist()
     assert steps[1] == "Alias `production`: v1 → **v2**"
     assert "v1: :blue-badge[:material/trophy: Production] → :gray-badge[:material/inventory_2: Archived]" in steps
-    assert "stays on v1; take it along to v2" in page.checkbox[0].label
+    assert "stays on v1; move it to v2 as well" in page.checkbox[0].label
     page.checkbox[0].check()
     confirm_move(page, version="2")
     assert read_snapshot(fresh_store, "wine").aliases == {"champion": "2", "production": "2"}
 
 
-def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
+def test_an_external_change_is_shown_and_can_be_reverted(app, fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
@@ -93,20 +93,20 @@ def test_a_move_seen_outside_is_shown_and_can_be_put_back(app, fresh_store):
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     page = app("models", fresh_store, model="wine")
     assert "The registry shows v3, the ledger says v1" in page_text(page)
-    find_button(page, "Put v1 back").click().run()
+    find_button(page, "Restore v1").click().run()
     confirm_move(page, version="v1")
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "1"}
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "revert"
     assert "The registry shows" not in page_text(page)
 
 
-def test_a_move_seen_outside_can_be_adopted_with_a_reason(app, fresh_store):
+def test_an_external_change_can_be_accepted_with_a_reason(app, fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     client(fresh_store).delete_registered_model_alias("wine", "production")
     page = app("models", fresh_store, model="wine")
-    find_button(page, "Adopt nobody, with a reason").click().run()
+    find_button(page, "Accept the empty stage, with a reason").click().run()
     confirm_move(page, version=None)
     assert read_book_state(fresh_store, "wine").desired_holders()["production"].holders_text == "none"
     assert "The registry shows" not in page_text(page)
@@ -117,13 +117,13 @@ def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
     for version in "12":
         move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
     page = app("models", fresh_store, model="wine", version="1")
-    assert "way back: v1" in page_text(page)
+    assert "rollback target: v1" in page_text(page)
     find_button(page, "Roll back to v1").click().run()
     confirm_move(page)
     assert [entry.body.kind for entry in read_book_state(fresh_store, "wine").intents] == ["promote", "promote", "roll_back"]
 
 
-def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
+def test_the_history_shows_actor_time_reason_and_both_stages(app, fresh_store):
     make_registered_model(fresh_store)
     reason = make_reason("better", "Better by <b>two</b> of :red[eighteen] rows, ![x](http://evil.example/x).")
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", reason))
@@ -137,10 +137,10 @@ def test_the_history_tells_who_when_why_from_where_to_where(app, fresh_store):
     assert not any(mark in approved_row["Why"] for mark in ("<b>", "![", ":red["))
 
 
-def test_an_unknown_model_in_the_address_is_said_and_another_is_shown(app, fresh_store):
+def test_an_unknown_model_in_the_url_is_reported_and_another_is_shown(app, fresh_store):
     make_registered_model(fresh_store)
     page = app("models", fresh_store, model="no ![x](http://evil.example) such")
-    assert "There is no registered model" in page_text(page)
+    assert "No registered model is called" in page_text(page)
     assert "![" not in page_text(page)
     assert page.title[0].value == "wine"
 
@@ -176,7 +176,7 @@ def test_the_page_opens_on_the_holder_of_production_and_its_history_is_its_own(a
 def test_two_versions_in_production_at_the_first_look_are_named(app, fresh_store):
     make_registered_model(fresh_store, stages={"1": "Production", "3": "Production"})
     page = app("models", fresh_store, model="wine")
-    assert "v1 and v3] have been in Production at once" in page_text(page)
+    assert "v1 and v3] have been in Production together" in page_text(page)
     assert "v1 and v3 in Production since" in page.get("vega_lite_chart")[0].proto.alt
     assert "before the record" not in page_text(app("overview", fresh_store))
 
@@ -194,7 +194,7 @@ def test_registering_preselects_only_what_the_run_suggests(app, fresh_store):
     assert not page.exception
     other_id = make_trained_run(fresh_store, "forest-9-trees")
     page = app("models", fresh_store, register=run_id)
-    assert "This run already is v4 of aardvark" in " ".join(str(table.value.to_numpy()) for table in page.table)
+    assert "This run is already v4 of aardvark" in " ".join(str(table.value.to_numpy()) for table in page.table)
     assert page.selectbox(key=f"models.register.model.{run_id}").value == "aardvark"
     page = app("models", fresh_store, register=other_id)
     assert page.selectbox(key=f"models.register.model.{other_id}").value == "aardvark", "the model of its experiment"

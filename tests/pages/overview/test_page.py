@@ -69,7 +69,7 @@ def test_the_health_card_tells_the_doctors_cheap_checks_with_their_age_and_leads
     assert "checked a moment ago" in page_text(page)
     cells = " ".join(table.value.to_string() for table in page.table)
     assert "Ledger intact" in cells
-    assert "Runs that ended say so" in cells
+    assert "No stale runs" in cells
     assert "doctor" in " ".join(str(link.proto) for link in page.get("page_link"))
 
 
@@ -77,4 +77,4 @@ def test_a_run_that_never_ends_is_a_warning_on_the_health_card(app, three_runs):
     client = MlflowClient(three_runs.uri, three_runs.uri)
     client.create_run(client.get_experiment_by_name("wine").experiment_id, run_name="endless", start_time=1000)
     cells = " ".join(table.value.to_string() for table in app("overview", three_runs).table)
-    assert "running without a sign of life" in cells.replace("&#45;", "-")
+    assert "running without activity" in cells.replace("&#45;", "-")

@@ -404,8 +404,8 @@ def links(page):
 def test_models_and_audit_lead_to_the_run_a_version_was_made_from(app, fresh_store):
     run_id = make_trained_run(fresh_store)
     register(make_writer(fresh_store), run_id, "forest")
-    assert links(app("models", fresh_store, model="forest"))["Open its run"] == f"run={run_id}"
-    assert links(app("audit", fresh_store))["Open the run it was made from"] == f"run={run_id}"
+    assert links(app("models", fresh_store, model="forest"))["Open run"] == f"run={run_id}"
+    assert links(app("audit", fresh_store))["Open source run"] == f"run={run_id}"
 
 
 def test_overview_opens_the_run_of_the_row_that_was_clicked(app, fresh_store, experiment):

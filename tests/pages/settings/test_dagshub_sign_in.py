@@ -1,4 +1,4 @@
-"""DagsHub on Settings: a token is all that is asked for, whose it is comes from DagsHub, and it is left behind nowhere."""
+"""DagsHub on Settings: only a token is required, DagsHub identifies its owner, and the token is stored nowhere."""
 
 import base64
 import logging
@@ -44,7 +44,7 @@ def submit_token(page: AppTest, secret: str) -> AppTest:
 
 
 def box_texts(page: AppTest) -> str:
-    """What the boxes at the top and in the cards say."""
+    """Return the texts of the boxes at the top and in the cards."""
     text = " ".join(str(box.value) for box in (*page.error, *page.success, *page.warning, *page.info))
     return re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text).replace("\u2060", "")
 
@@ -60,24 +60,24 @@ def test_a_repository_is_added_used_and_signed_in_to_with_a_token_alone(app, dag
     assert [field.label for field in page.text_input if "token" in field.label.lower()] == ["DagsHub token"]
     assert not [field for field in page.text_input if field.label in ("User", "Password")]
     submit_token(page, f"  {token('ana')} ")
-    assert "Signed in as ana, to whom DagsHub says this token belongs." in box_texts(page)
+    assert "Signed in as ana, the owner of this token according to DagsHub." in box_texts(page)
     assert (session_credential(page).user, session_credential(page).is_token) == ("ana", False)
     assert page.session_state["session.person"] == "ana"
     assert "not write" not in browser_content(page)
     click_button(page, "settings.test.wine")
-    assert "Answers" in browser_content(page)
+    assert "Reachable" in browser_content(page)
     assert visit(page, "compare").title[0].value == "Compare"
     assert not dagshub.made()
 
 
-def test_whoever_may_only_read_is_told_so_and_the_deeds_are_greyed_out(settings):
+def test_a_read_only_user_is_informed_and_actions_are_disabled(settings):
     page = submit_token(settings(), token("rae"))
     assert "Signed in as rae" in box_texts(page)
     assert "rae may read ana/wine, not write." in box_texts(page)
     assert "rae may read ana/wine, not write." in browser_content(reopen_settings(page))
     click_button(page, "settings.test.wine")
     assert "Ask the owner of the repository for push rights" in box_texts(page)
-    assert "Needs something" in browser_content(page)
+    assert "Needs attention" in browser_content(page)
     launch_page = visit(page, "launch")
     start_button = launch_page.button(key="launch.start")
     assert start_button.disabled
@@ -85,7 +85,7 @@ def test_whoever_may_only_read_is_told_so_and_the_deeds_are_greyed_out(settings)
 
 
 def reopen_settings(page: AppTest) -> AppTest:
-    """The page once more, without the box of the last click."""
+    """Rerun the page without the message of the last click."""
     return visit(page, "settings")
 
 
@@ -93,13 +93,13 @@ def reopen_settings(page: AppTest) -> AppTest:
     ("repository", "secret", "message"),
     [
         (WINE, "dhp-wrong", "does not accept the token (401)"),
-        (WINE, "", "There is no token"),
+        (WINE, "", "No token was entered"),
         (WINE, "dhp-ö", "cannot be sent"),
         ("ana/wien", token("ana"), "no repository ana/wien that ana may see"),
         ("team/secret", token("ben"), "no repository team/secret that ben may see"),
     ],
 )
-def test_what_is_refused_is_told_and_not_kept(settings, dagshub, repository, secret, message):
+def test_a_rejected_token_is_reported_and_not_stored(settings, dagshub, repository, secret, message):
     page = submit_token(settings(repository), secret)
     assert message in box_texts(page)
     assert "session.signed" not in page.session_state
@@ -146,7 +146,7 @@ def test_the_kept_token_is_used_on_request_only_and_its_file_stays_as_it_is(sett
     monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(token_file))
     content = token_file.read_bytes()
     page = settings()
-    assert "Asked as nobody" in browser_content(page)
+    assert "Not signed in" in browser_content(page)
     assert not dagshub.asked("/api")
     dagshub.fault = 502
     click_button(page, "settings.kept")
@@ -174,7 +174,7 @@ def test_two_people_with_tokens_of_their_own_in_one_process(settings, dagshub):
     assert visit(signed_out_page, "compare").title[0].value == "Podium cannot reach its backend"
 
 
-def test_a_whole_journey_leaves_the_token_nowhere(settings, dagshub, tmp_path, tmp_path_factory, caplog, capfd):
+def test_a_complete_journey_stores_the_token_nowhere(settings, dagshub, tmp_path, tmp_path_factory, caplog, capfd):
     """Sign in, look around, run demo 4, register, promote, fail on purpose: then everything that was written is searched."""
     caplog.set_level(logging.DEBUG)
     secret = token("ana")

@@ -101,7 +101,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
     assert page.title[0].value == "wine"
     assert "The book is gone" in page_text(page)
     page = app("audit", fresh_store, **{"audit.view": "Now"})
-    assert "book gone" in page.dataframe[0].value["state"].tolist()
+    assert "book missing" in page.dataframe[0].value["state"].tolist()
 
 
 def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fresh_store):
@@ -137,8 +137,8 @@ def test_a_deleted_model_is_told_with_what_stays_and_its_record_is_a_click_away(
     page = app("audit", fresh_store, **{"audit.of": "wine"})
     assert "This model was deleted from the registry" in page_text(page)
     page = app("models", fresh_store, model="wine")
-    assert "There is no registered model wine" in page_text(page)
-    assert "The record of wine on the Audit page" in link_labels(page)
+    assert "No registered model is called wine" in page_text(page)
+    assert "Open the record of wine on the Audit page" in link_labels(page)
 
 
 def test_a_model_that_was_deleted_long_ago_is_told_only_to_whoever_asks(app, fresh_store, monkeypatch):

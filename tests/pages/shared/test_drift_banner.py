@@ -66,7 +66,7 @@ def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
     mlflow_client.delete_model_version("wine", "1")
     page = app("models", fresh_store, model="wine")
     assert "v1 was deleted" in box_texts(page)
-    find_button(page, "Adopt nobody, with a reason").click().run()
+    find_button(page, "Accept the empty stage, with a reason").click().run()
     confirm_move(page, version=None)
     assert not page.exception
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "adopt"

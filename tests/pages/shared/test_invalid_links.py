@@ -59,7 +59,7 @@ def test_a_time_that_came_twice_is_asked_back_and_either_is_answered(app, bank_s
     page.time_input(key="audit.at").set_value(time(2, 30)).run()
     assert "29 Oct 2023, 02:30 Europe/Berlin" in page_text(page)
     offset_control = page.segmented_control(key="audit.which")
-    assert offset_control.options == ["the first", "the second, clocks put back"]
+    assert offset_control.options == ["first occurrence", "second, after the clocks went back"]
     offset_control.set_value("+01:00").run()
     assert not page.error
     page.time_input(key="audit.at").set_value(time(3, 30)).run()
@@ -83,12 +83,12 @@ def test_a_link_to_a_model_that_never_existed_does_not_seem_to_be_answered(app, 
     page = app("audit", bank_store, **{"audit.of": "nope![x](y)"})
     assert "There is no record of a model nope" in page_text(page)
     assert "![x]" not in page_text(page)
-    assert "There is no registered model nope" in page_text(app("models", bank_store, model="nope"))
+    assert "No registered model is called nope" in page_text(app("models", bank_store, model="nope"))
 
 
 def test_a_link_to_an_entry_that_never_existed_says_so_and_shows_the_newest(app, bank_store):
     page = app("audit", bank_store, entry="01ARZ3NDEKTSV4RRFFQ69G5FAV")
-    assert "No book here has an entry 01ARZ3NDEKTSV4RRFFQ69G5FAV" in page_text(page)
+    assert "No book here contains entry 01ARZ3NDEKTSV4RRFFQ69G5FAV" in page_text(page)
     assert "No book here" not in page_text(app("audit", bank_store))
 
 

@@ -10,7 +10,7 @@ from lib.ui.app.session import now
 from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import drop_the_tags, rename_both, replace_the_record
 
-NEVER = ("no record yet", "No entry yet", "Chain intact")
+NEVER = ("no record yet", "No entries yet", "Chain intact")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_model_without_a_record_beside_a_replaced_one_is_called_unclear(app, f
 
 def test_on_an_empty_store_the_audit_page_says_that_there_is_no_record(app, fresh_store):
     page = app("audit", fresh_store)
-    assert "No entry yet" in page_text(page)
+    assert "No entries yet" in page_text(page)
     page.button(key="audit.verify").click().run()
     assert "No record yet." in page_text(page)
     assert "Chain intact" not in page_text(page)
@@ -75,7 +75,11 @@ def test_on_an_empty_store_the_audit_page_says_that_there_is_no_record(app, fres
 
 def test_the_doctor_names_a_hidden_and_a_replaced_record(hidden):
     finding = ledger_finding(hidden)
-    assert (finding.level, finding.title, finding.summary) == ("problem", "The ledger holds what no index explains", "1 finding")
+    assert (finding.level, finding.title, finding.summary) == (
+        "problem",
+        "The ledger contains records missing from its index",
+        "1 finding",
+    )
     assert finding.evidence[0][2] == "index changed"
 
 

@@ -48,7 +48,7 @@ def test_audit_shows_the_claim_in_the_table_the_entry_and_nowhere_a_tick_for_it(
     who = page.dataframe[0].value["who"]
     assert (who.iloc[0], set(who.iloc[1:]) - {"Podium", "unknown"}) == (CLAIM, {"ana"})
     assert f"{CLAIM} :gray-badge[not signed by a trusted key]" in cells(page)
-    assert "signed by a key that is not trusted here" in page_text(page)
+    assert "signed by an untrusted key" in page_text(page)
     older_page = app("audit", store, entry=read_book_state(store, "wine").book.entries[-2].id)
     assert "ana :gray-badge[verified]" in cells(older_page)
     assert "signed by this Podium" in page_text(older_page)
@@ -56,12 +56,12 @@ def test_audit_shows_the_claim_in_the_table_the_entry_and_nowhere_a_tick_for_it(
 
 def test_the_answer_and_the_board_of_audit_say_who_is_meant_to_have_decided(app, store, tmp_path):
     page = app("audit", store, **{"audit.view": "Now"})
-    assert "put there by **ana**" in page_text(page)
+    assert "moved there by **ana**" in page_text(page)
     assert list(page.dataframe[0].value["by"]) == ["ana"]
     for file in (tmp_path / "podium" / "keys").iterdir():
         file.unlink()
     page = app("audit", store, **{"audit.view": "Now"})
-    assert f"put there by **{CLAIM}**" in page_text(page)
+    assert f"moved there by **{CLAIM}**" in page_text(page)
     assert list(page.dataframe[0].value["by"]) == [CLAIM]
     assert TICK not in " ".join(cells(app("models", store, model="wine")))
 
@@ -87,10 +87,10 @@ def test_settings_shows_the_keys_and_whose_are_trusted(app, store, tmp_path):
 
 
 def test_settings_says_that_a_key_comes_with_the_first_entry_and_who_decides_on_a_shared_podium(app, fresh_store, tmp_path):
-    assert "makes a key with the first entry" in page_text(app("settings", fresh_store))
+    assert "creates a key when it writes its first entry" in page_text(app("settings", fresh_store))
     (tmp_path / "podium").mkdir(exist_ok=True)
     (tmp_path / "podium" / "backends.toml").write_text("shared = true\n")
-    assert "its operator names trusted keys" in page_text(app("settings", fresh_store))
+    assert "its operator lists trusted keys" in page_text(app("settings", fresh_store))
 
 
 def test_a_name_stays_text_whatever_its_status():

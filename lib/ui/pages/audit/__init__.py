@@ -1,1 +1,1 @@
-"""The Audit page in parts: the as-of question, entries, verification, corrections, packets."""
+"""Components of the Audit page: as-of query, entries, verification, corrections, and packets."""

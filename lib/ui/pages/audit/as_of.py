@@ -1,4 +1,4 @@
-"""The question Podium exists for: which version held a stage then, who put it there, and why. The address carries the question."""
+"""The as-of query: which version held a stage at a given time, who moved it there, and why. Its inputs are in the URL."""
 
 import hashlib
 import shlex
@@ -32,11 +32,11 @@ from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 EARLIEST_DATE = date(2000, 1, 1)
 UTC_NAME = "UTC"
 MAX_HEADLINE_LENGTH = 90
-"""A longer answer is no headline: many moves on one day."""
+"""Longer answers, such as many moves on one day, are shown as a subheader."""
 
 
 def show_as_of_query(registry: LoadedRegistry) -> None:
-    """Ask for a model, a stage and a day or an instant; the answer stands below as one sentence with its reason."""
+    """Ask for a model, a stage and a day or instant, and show the answer as one sentence with its reason."""
     models = sorted(model for model, state in registry.states.items() if state.is_opened)
     if not models:
         return
@@ -54,8 +54,10 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
                 format="DD/MM/YYYY",
                 width=150,
             )
-            time_of_day = st.time_input("at", None, key="audit.at", bind="query-params", width=110, help="Empty: the whole day")
-            zone = st.selectbox("of time zone", _zone_names(), key="audit.zone", bind="query-params", width=170)
+            time_of_day = st.time_input(
+                "at", None, key="audit.at", bind="query-params", width=110, help="Leave empty for the entire day"
+            )
+            zone = st.selectbox("in time zone", _zone_names(), key="audit.zone", bind="query-params", width=170)
             offset = _ask_offset(day, time_of_day, zone)
         try:
             when = parse_time_query(_time_text(day, time_of_day) + offset, now(), zone)
@@ -68,11 +70,11 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
 
 
 def _warn_unknown_model(models: list[str]) -> None:
-    """A link may name a model that never had a record here: the answer must not seem to be about that one."""
+    """Warn if the link names a model without a record, so the answer is not mistaken for that model's."""
     requested_model = st.query_params.get("audit.of")
     if requested_model and requested_model not in models:
-        subject = "No index leads to a record" if has_unexplained_record(current_backend()) else "There is no record"
-        st.warning(f"{subject} of a model {escape(requested_model)}. Below is another one.", icon=":material/search_off:")
+        subject = "No index points to a record" if has_unexplained_record(current_backend()) else "There is no record"
+        st.warning(f"{subject} of a model {escape(requested_model)}. Showing another model.", icon=":material/search_off:")
 
 
 @cache
@@ -81,28 +83,33 @@ def _named_zones() -> tuple[str, ...]:
 
 
 def _zone_names() -> list[str]:
-    """UTC, the zone of this browser, then every other."""
+    """Return UTC, the browser's time zone, then all others."""
     browser_zone = st.context.timezone or UTC_NAME
     return list(dict.fromkeys([UTC_NAME, *([browser_zone] if browser_zone in _named_zones() else []), *_named_zones()]))
 
 
 def _time_text(day: date | None, time_of_day: time | None) -> str:
-    """The day, or the instant, as text."""
+    """Return the day or instant as text."""
     day = day or now().date()
     return f"{day:%Y-%m-%d}" if time_of_day is None else f"{day:%Y-%m-%d}T{time_of_day:%H:%M}"
 
 
 def _ask_offset(day: date | None, time_of_day: time | None, zone: str) -> str:
-    """Where clocks were put back, a time came twice: let the person say which of the two. Gives its offset, else nothing."""
+    """Ask which of the two is meant when the clocks went back. Returns its UTC offset, or an empty string if unambiguous."""
     if day is None or time_of_day is None:
         return ""
     instants = [datetime.combine(day, time_of_day, ZoneInfo(zone)).replace(fold=fold) for fold in (0, 1)]
     first_offset, second_offset = (f"{instant:%z}"[:3] + ":" + f"{instant:%z}"[3:5] for instant in instants)
     if not is_in_gap_or_fold(instants[0]) or instants[0].astimezone(UTC) > instants[1].astimezone(UTC):  # once, or never
         return ""
-    labels = {first_offset: "the first", second_offset: "the second, clocks put back"}
+    labels = {first_offset: "first occurrence", second_offset: "second, after the clocks went back"}
     offset = st.segmented_control(
-        "which came twice", list(labels), default=first_offset, format_func=labels.__getitem__, key="audit.which", required=True
+        "which occurred twice",
+        list(labels),
+        default=first_offset,
+        format_func=labels.__getitem__,
+        key="audit.which",
+        required=True,
     )
     return str(offset)
 
@@ -135,29 +142,27 @@ def _show_answer(registry: LoadedRegistry, model: str, answer: AsOfAnswer) -> No
             )
             st.caption("Click a bar for its entry · drag to move, Shift and wheel to zoom")
     if (status := registry.statuses.get(model)) and status.snapshot.created_at is None:
-        st.caption(
-            ":material/delete: This model was deleted from the registry. Its record stays, and answers for the time before."
-        )
+        st.caption(":material/delete: This model was deleted from the registry. Its record still covers the time before.")
     if any(
         interval.explanation == BEFORE_RECORD and interval.until and answer.query.end <= interval.until
         for interval in answer.unknown
     ):
         _show_import_hint(model)
-    st.caption("The answer in words, to send on")
+    st.caption("The answer as text, for sharing")
     text = strip_invisible(answer_text(model, answer))
     st.code(text, language=None, wrap_lines=True, height="content" if len(answer.holders) <= 1 else 190)
 
 
 def _show_import_hint(model: str) -> None:
-    """The way to an answer for a time before the record."""
+    """Show how to import decisions made before the record began."""
     st.caption(
-        "That is before the record begins. Decisions of that time can be imported from a file, and stay marked as imported:"
+        "This is before the record begins. Decisions from that time can be imported from a file and are marked as imported:"
     )
     st.code(f"python -m lib import {shlex.quote(strip_invisible(model))} history.csv", language="bash")
 
 
 def _decision_buttons(registry: LoadedRegistry, model: str, answer: AsOfAnswer) -> None:
-    """The way to the decision behind each holder that is shown."""
+    """Show a button to the decision behind each displayed holder."""
     proof_positions = {position for holder in answer.holders[:3] for position in holder.entry_positions}
     decisions = [
         entry for entry in registry.states[model].book.entries if entry.position in proof_positions and _is_decision(entry.body)
@@ -181,24 +186,24 @@ def _entry_ids(registry: LoadedRegistry, model: str) -> dict[int, str]:
 
 
 def _open_selected_entry(key: str, ids: Mapping[int, str]) -> None:
-    """Open the entry by which a holding began."""
+    """Open the entry that began the selected holding."""
     selection = st.session_state[key]["selection"].get("holding") or []
     if selection and (entry_id := ids.get(selection[0].get("place", 0))):
         open_entry(entry_id)
 
 
 def _query_mark(when: TimeQuery, record_start: datetime) -> datetime | None:
-    """Where to draw what was asked about: a day in its middle, nothing for a time before the record."""
+    """Return where to mark the query on the chart: the middle of a day, or None before the record begins."""
     if when.end < record_start:
         return None
     return max(record_start, when.at + (when.end - when.at) / 2)
 
 
 def _holder_text(holder: Holder, zone: str) -> str:
-    """Who put a version there, when, why, and what it had measured; the positions of the entries that prove it."""
+    """Return who moved the version there, when and why, its main metrics, and the positions of the supporting entries."""
     text = f"{version_label(holder.version)} since {format_local_time(holder.since, zone).replace(' ', NBSP)}"
     if holder.reason:
-        text += f", put there by **{escape(holder.displayed_name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
+        text += f", moved there by **{escape(holder.displayed_name)}**: *{escape(holder.reason.text)}* ({REASON_CATEGORIES.get(holder.reason.category, 'other').lower()})"
     else:
         text += ", without a decision in the record"
     names = main_metrics(name for name, value in holder.metrics.items() if isinstance(value, float | int))
@@ -209,7 +214,7 @@ def _holder_text(holder: Holder, zone: str) -> str:
 
 
 def _format_value(value: float) -> str:
-    """A metric; a large whole number is a count and needs no decimals."""
+    """Format a metric value; integers from 10 up are counts and get no decimals."""
     return f"{value:,.0f}" if abs(value) >= 10 and value.is_integer() else format_metric(value)
 
 

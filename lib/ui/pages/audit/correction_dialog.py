@@ -1,4 +1,4 @@
-"""Correcting an entry on the Audit page: a dialog that shows what reads how before and after. The entry itself stays as it is."""
+"""The dialog for correcting an entry, with a preview of the new reading. The entry itself is never changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,15 +29,15 @@ DIALOG_KEY = "audit.correct.open"
 PART_LABELS = {
     "reason": "The reason",
     "note": "The note",
-    "by": "The name of who did it",
+    "by": "The actor's name",
     "effective_at": "The time",
-    "void": "All of it: it was imported by mistake",
+    "void": "The entire entry: it was imported by mistake",
 }
 
 
 @dataclass(frozen=True)
 class CorrectionDialogState:
-    """The entry a dialog was opened for, and how it reads now."""
+    """The entry the dialog was opened for, with its current corrected body."""
 
     model: str
     entry_id: str
@@ -46,7 +46,7 @@ class CorrectionDialogState:
 
 
 def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) -> None:
-    """Open the dialog; an entry that was taken back offers nothing any more."""
+    """Show the button that opens the dialog; none for a voided entry."""
     body: Body | None = entry.body
     for correction_entry in corrections:
         body = (
@@ -63,7 +63,7 @@ def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) ->
 
 
 def show_correction_dialog() -> None:
-    """Draw the dialog that was opened, if any."""
+    """Draw the open dialog, if any."""
     dialog_state = st.session_state.get(DIALOG_KEY)
     if isinstance(dialog_state, CorrectionDialogState):
         title = f"Correct entry {dialog_state.position}?"
@@ -90,9 +90,9 @@ def _show_form(dialog_state: CorrectionDialogState) -> None:
         "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="audit.correct.category"
     )
     reason_text = ask_reason(
-        "Why it is corrected, for a reader in two years",
+        "Why it needs correcting, for a reader in two years",
         key="audit.correct.why",
-        placeholder="The minutes of the board name 95%, not 59%: the figures were swapped.",
+        placeholder="The board minutes say 95%, not 59%: the digits were swapped.",
     )
     name = ask_user_name()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
@@ -107,7 +107,7 @@ def _show_form(dialog_state: CorrectionDialogState) -> None:
 
 
 def _ask_value(dialog_state: CorrectionDialogState, part: str) -> tuple[str, str]:
-    """What is to be read instead, and its category where it is a reason."""
+    """Ask for the corrected value. Returns it with its category, which is empty unless it is a reason."""
     body, key = dialog_state.body, f"audit.correct.{part}"
     if part == "void":
         return "", ""
@@ -123,12 +123,12 @@ def _ask_value(dialog_state: CorrectionDialogState, part: str) -> tuple[str, str
         return st.text_area("Note of the entry", body.note or "", key=f"{key}.text", height=92) or "", ""
     if part == "by":
         return st.text_input("Name", _actor(body).name, max_chars=MAX_NAME_LENGTH, key=f"{key}.text") or "", ""
-    help_ = "For example 2023-01-16T09:00Z; without a zone it is UTC."
+    help_ = "For example 2023-01-16T09:00Z. UTC if no zone is given."
     return st.text_input("Time", body.effective_at or "", key=f"{key}.text", help=help_) or "", ""
 
 
 def _read_correction(part: str, answer: tuple[str, str], dialog_state: CorrectionDialogState) -> Correction | None:
-    """The correction as typed; None while it changes nothing. Raises BadInput for what cannot be read."""
+    """Return the typed correction, or None if it changes nothing. Raises BadInput if it cannot be parsed."""
     text, category = clean_text(answer[0]), answer[1]
     body = dialog_state.body
     match part:
@@ -150,7 +150,7 @@ def _read_correction(part: str, answer: tuple[str, str], dialog_state: Correctio
 def _checked_note(text: str) -> str:
     if len(text) > MAX_REASON_LENGTH:
         raise BadInput(
-            f"The note has {len(text):,} characters; {MAX_REASON_LENGTH:,} fit.", next="Say it shorter and link to the rest."
+            f"The note has {len(text):,} characters; the limit is {MAX_REASON_LENGTH:,}.", next="Shorten it and link to details."
         )
     return text
 
@@ -158,22 +158,22 @@ def _checked_note(text: str) -> str:
 def _parse_instant(text: str) -> str:
     when = parse_time_query(text, now())
     if when.until is not None:
-        raise BadInput("A day is no instant.", next="Write the time too, for example 2023-01-16T09:00Z.")
+        raise BadInput("A date without a time is not an instant.", next="Add the time, for example 2023-01-16T09:00Z.")
     return format_timestamp(when.at)
 
 
 def _show_preview(dialog_state: CorrectionDialogState, correction: Correction) -> None:
-    st.markdown("This is exactly what will happen:")
+    st.markdown("These steps will be carried out:")
     steps = [
-        "Your correction is recorded as a further entry of the ledger",
-        f"Entry {dialog_state.position} stays as it is, and is shown struck through beside it",
+        "Record your correction as a new ledger entry",
+        f"Leave entry {dialog_state.position} unchanged and show it struck through next to the correction",
     ]
     show_table([(str(n), step) for n, step in enumerate(steps, 1)])
     show_facts(correction_facts(correction))
 
 
 def _record_correction(dialog_state: CorrectionDialogState, correction: Correction, answers: tuple[str, str, str]) -> None:
-    """Record the correction and leave the dialog; an error stays inside it."""
+    """Record the correction and close the dialog; show any error inside it."""
     category, reason_text, name = answers
     try:
         with st.spinner("Recording the correction…"):
@@ -184,7 +184,7 @@ def _record_correction(dialog_state: CorrectionDialogState, correction: Correcti
         show_error(error)
         return
     remember_user_name(name)
-    flash.set_flash(flash.CORRECTION, f"Entry {dialog_state.position} of {escape(dialog_state.model)} is corrected.")
+    flash.set_flash(flash.CORRECTION, f"Entry {dialog_state.position} of {escape(dialog_state.model)} was corrected.")
     _close_dialog()
     clear_cache()
     st.rerun()

@@ -1,4 +1,4 @@
-"""Who holds what at present, model by model with the age of each holding, and what the versions of one model measured over time."""
+"""Current stage holders by model with the age of each holding, and one model's metrics across versions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -28,16 +28,16 @@ from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 
 MAX_LANES = 20
-"""How many models the strip shows."""
+"""Maximum number of models in the chart."""
 _AS_OF_MODEL_KEY = "audit.of"
 
 
 def show_current_holders(registry: LoadedRegistry) -> None:
-    """Every model and stage: who holds it, since when, for how long, by whose decision. A click asks about that model above."""
+    """Show who holds each stage of each model, since when, for how many days, and by whose decision; selecting a row queries that model."""
     models = sorted(registry.models, key=lambda snapshot: snapshot.model)
-    with card("Who holds what now", _note_text(models), key="audit.board"):
+    with card("Current stage holders", _note_text(models), key="audit.board"):
         if not models:
-            show_empty_state("deployed_code", "No model yet", "A model appears when a version is registered.")
+            show_empty_state("deployed_code", "No models yet", "Register a version to create the first model.")
             return
         keys = trusted_keys()
         rows = [row for snapshot in models for row in _holder_rows(registry, snapshot, now(), keys)]
@@ -53,12 +53,12 @@ def show_current_holders(registry: LoadedRegistry) -> None:
             height=table_height(len(rows), max_rows=14),
             alt=f"Holders of {len(models)} models by stage",
         )
-        st.caption("Tick a line to ask about its model above.")
+        st.caption("Select a row to look up that model above.")
     _show_lanes(registry, models)
 
 
 def _show_lanes(registry: LoadedRegistry, models: Sequence[RegistrySnapshot]) -> None:
-    """Who held Production over time, a lane per model; a click opens the entry by which a holding began."""
+    """Show who held Production over time, one lane per model; a click opens the entry that began the holding."""
     states = {snapshot.model: registry.states[snapshot.model] for snapshot in models if snapshot.model in registry.states}
     holdings = [(model, h) for model, state in states.items() for h in all_holdings(state.book.entries) if h.slot == "production"]
     lanes = list(dict.fromkeys(model for model, _ in holdings))
@@ -67,7 +67,7 @@ def _show_lanes(registry: LoadedRegistry, models: Sequence[RegistrySnapshot]) ->
     shown_lanes, key = lanes[:MAX_LANES], "audit.lanes"
     note = f"showing {MAX_LANES} of {len(lanes):,} models" if len(lanes) > MAX_LANES else "times in UTC"
     ids = {(model, entry.position): entry.id for model in shown_lanes for entry in states[model].book.entries}
-    with card("Who held Production", note, key="audit.lanes.card"):
+    with card("Production holders over time", note, key="audit.lanes.card"):
         st.altair_chart(
             make_clickable(
                 holdings_chart(
@@ -85,15 +85,13 @@ def _show_lanes(registry: LoadedRegistry, models: Sequence[RegistrySnapshot]) ->
 
 
 def show_version_metrics(registry: LoadedRegistry, model: str) -> None:
-    """The version timeline of a model: one metric at each registration, and who held Production behind it."""
+    """Show a metric at each version's registration, over the periods in Production."""
     state = registry.states.get(model)
     entries = state.book.entries if state else ()
     names = sorted(metric_names(entries), key=lambda name: name.startswith(SYSTEM_PREFIX))
-    with card("What the versions measured", "times in UTC", key="audit.versions"):
+    with card("Metrics by version", "times in UTC", key="audit.versions"):
         if not names:
-            show_empty_state(
-                "timeline", "Nothing was measured", "Versions registered through Podium bring the metrics of their run along."
-            )
+            show_empty_state("timeline", "No metrics recorded", "Versions registered through Podium include their run's metrics.")
             return
         metric = st.selectbox("Metric", names, key="audit.metric", bind="query-params", width=280, label_visibility="collapsed")
         points = version_metrics(entries, metric or names[0])
@@ -116,7 +114,7 @@ def _show_metric_chart(model: str, metric: str, points: Sequence[VersionMetric],
     without_interval = sum(point.low is None for point in points)
     notes = [f"Lines: {', '.join(interval_sources)}."] if interval_sources else []
     notes += [f"{format_count(without_interval, 'version')} without a known interval."] if without_interval else []
-    st.caption(" ".join([*notes, "Bands: who held Production. Click a point for its entry."]))
+    st.caption(" ".join([*notes, "Bands: version in Production. Click a point to open its entry."]))
 
 
 def _open_selected_version(key: str) -> None:
@@ -126,7 +124,7 @@ def _open_selected_version(key: str) -> None:
 
 
 def _select_as_of_model(key: str, models: Sequence[str], recorded_models: Collection[str]) -> None:
-    """Ask about the selected model in the box above; one without a record cannot be asked about."""
+    """Query the selected model in the as-of box; a model without a record cannot be queried."""
     selected_rows = st.session_state[key]["selection"]["rows"]
     if selected_rows and models[selected_rows[0]] in recorded_models:
         st.session_state[_AS_OF_MODEL_KEY] = models[selected_rows[0]]
@@ -138,7 +136,7 @@ def _note_text(models: Sequence[RegistrySnapshot]) -> str:
 
 
 def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datetime, keys: TrustedKeys) -> list[dict[str, Any]]:
-    """A line for Production, held or not, and one for Staging where somebody stands there."""
+    """Return a row for Production, held or empty, and one for Staging if it is held."""
     state = registry.states.get(snapshot.model)
     status = registry.statuses.get(snapshot.model)
     drifted_slots = status.drifted_slots if status else ()
@@ -151,7 +149,13 @@ def _holder_rows(registry: LoadedRegistry, snapshot: RegistrySnapshot, at: datet
                 snapshot, _find_holders(state, slot, at, keys) if snapshot.slot_states[slot].holders else (), slot, at
             ),
         }
-        | {"state": "moved outside" if slot in drifted_slots else "" if state else _missing_record_text(registry, snapshot.model)}
+        | {
+            "state": "changed outside"
+            if slot in drifted_slots
+            else ""
+            if state
+            else _missing_record_text(registry, snapshot.model)
+        }
         for slot in slots
     ]
 
@@ -160,21 +164,21 @@ def _missing_record_text(registry: LoadedRegistry, model: str) -> str:
     if model in registry.deleted_books:
         return "book deleted"
     if model in registry.missing_books:
-        return "book gone"
+        return "book missing"
     return "record unclear" if has_unexplained_record(current_backend()) else "no record yet"
 
 
 def _find_holders(state: BookState | None, slot: Slot, at: datetime, keys: TrustedKeys) -> tuple[Holder, ...]:
-    """Who holds a slot by the record."""
+    """Return the holders of a slot according to the record."""
     return verify_holders(as_of(state.book.entries, slot, TimeQuery(at)), state.book, keys).holders if state else ()
 
 
 def _holder_cells(snapshot: RegistrySnapshot, known_holders: Sequence[Holder], slot: Slot, at: datetime) -> dict[str, Any]:
-    """Who holds a slot, and since when and by whom as far as the record says so."""
+    """Return the cells for a slot's holder, and since when and by whom if recorded."""
     holders = snapshot.slot_states[slot].holders
     holder = next((holder for holder in known_holders if (holder.version,) == holders), None)
     return {
-        "version": " and ".join(f"v{number}" for number in holders) or "nobody",
+        "version": " and ".join(f"v{number}" for number in holders) or "none",
         "since": holder.since if holder else None,
         "days": (at - holder.since).total_seconds() / 86_400 if holder else None,
         "by": holder.displayed_name if holder and holder.actor not in (PODIUM_ACTOR, UNKNOWN_ACTOR) else "",

@@ -1,4 +1,4 @@
-"""The entries that the filters leave as files to take along: CSV and JSON. Packets are in `packet_button`."""
+"""Downloads of the filtered entries as CSV and JSON. Packets are in `packet_button`."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ CSV_COLUMNS = (
 
 
 def show_download_buttons(rows: Sequence[AuditRow]) -> None:
-    """All entries that fit the filter as files; each is made when it is clicked."""
+    """Offer the filtered entries as files; each is generated on click."""
     with st.container(horizontal=True, gap="small"):
         for kind, encode, mime_type in (("CSV", encode_csv, "text/csv"), ("JSON", encode_json, "application/json")):
             st.download_button(
@@ -54,7 +54,7 @@ def show_download_buttons(rows: Sequence[AuditRow]) -> None:
 
 
 def encode_json(rows: Sequence[AuditRow]) -> bytes:
-    """The entries with their bodies, as `log --json` prints them."""
+    """Encode the entries with their bodies, as printed by `log --json`."""
     keys = trusted_keys()
     return json.dumps(
         [{"model": row.model, **entry_to_json(row.entry, row.corrections, _signature(row, keys))} for row in rows],
@@ -64,7 +64,7 @@ def encode_json(rows: Sequence[AuditRow]) -> bytes:
 
 
 def encode_csv(rows: Sequence[AuditRow]) -> bytes:
-    """The entries as a sheet, times in UTC. No cell runs as a formula; UTF-8 with a mark, because Excel needs one."""
+    """Encode the entries as a table, times in UTC, no cell a formula. UTF-8 with a byte order mark, which Excel needs."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)

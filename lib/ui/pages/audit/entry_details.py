@@ -1,4 +1,4 @@
-"""What an entry carries beyond its sentence, as the facts of its card: imports, requests, gates, freezes, corrections."""
+"""Facts shown on an entry's card beyond its summary: imports, requests, gates, freezes, and corrections."""
 
 from lib.ledger.entry.fields import Correction, Gate
 from lib.ledger.entry.schema import is_newer_body
@@ -21,11 +21,11 @@ from lib.ui.components.badges import HEALTH_BADGES, STAGE_BADGES, badge_markdown
 from lib.ui.components.formatting import escape, format_metric, format_time, short_hash
 
 _MAX_SUBJECTS = 5
-_GATE_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "cannot tell")}
+_GATE_ANSWERS = {"PASS": ("ok", "pass"), "FAIL": ("broken", "fail"), "INCONCLUSIVE": ("warning", "inconclusive")}
 
 
 def entry_facts(body: Body, writer_name: str) -> dict[str, str]:
-    """Name and value in Markdown; empty for entries whose card says everything already. `writer_name` is the name as it is shown."""
+    """Return names and values in Markdown, empty if the summary is complete. `writer_name` is the displayed name."""
     match body:
         case Imported():
             facts = _import_facts(body, writer_name)
@@ -44,10 +44,10 @@ def entry_facts(body: Body, writer_name: str) -> dict[str, str]:
 
 
 def _other_facts(body: Body) -> dict[str, str]:
-    """The entries that carry one or two things."""
+    """Return the facts of entry types with only one or two fields."""
     match body:
         case Withdrawn():
-            return {"Takes back": short_hash(escape(body.request))}
+            return {"Withdraws request": short_hash(escape(body.request))}
         case Frozen():
             return {
                 "Run": short_hash(escape(body.run_id)),
@@ -55,22 +55,22 @@ def _other_facts(body: Body) -> dict[str, str]:
                 "Data files": str(len(body.dvc) or ""),
             }
         case FollowedUp():
-            return {"Looks back on": short_hash(escape(body.decision))}
+            return {"Reviews decision": short_hash(escape(body.decision))}
         case Volume():
-            return {"Goes on in": short_hash(escape(body.next))}
+            return {"Continues in": short_hash(escape(body.next))}
         case _:
             return _second_schema_facts(body)
 
 
 def _second_schema_facts(body: Body) -> dict[str, str]:
-    """The entries of schema 2, and those of which only a newer Podium knows what they carry."""
+    """Return the facts of schema 2 entries, or a note for entries of a newer schema."""
     match body:
         case Settlement():
-            heads = [f"place {head.place} of {short_hash(escape(head.book))}" for head in (body.was, body.now) if head]
+            heads = [f"position {head.place} of {short_hash(escape(head.book))}" for head in (body.was, body.now) if head]
             elsewhere = ", ".join(escape(short_hash(subject)) for subject in body.subjects[:_MAX_SUBJECTS])
             return {
                 "Settles": escape(body.why),
-                "Places": ", ".join(map(str, body.places)),
+                "Positions": ", ".join(map(str, body.places)),
                 "Elsewhere": elsewhere + ", …" * (len(body.subjects) > _MAX_SUBJECTS),
                 "Books": " → ".join(heads),
             }
@@ -80,19 +80,19 @@ def _second_schema_facts(body: Body) -> dict[str, str]:
                 "Reviews": "required" if body.require_review else "not required",
             }
         case _:
-            return {"Schema": f"{body.schema_}, of which this Podium does not know this entry"} if is_newer_body(body) else {}
+            return {"Schema": f"{body.schema_}; this Podium is too old to read the entry"} if is_newer_body(body) else {}
 
 
 def correction_facts(correction: Correction) -> dict[str, str]:
-    """What a correction puts in place of what the entry says."""
+    """Return the values that a correction replaces."""
     facts = {
-        "Reason now": f"{escape(correction.reason.text)} ({_category_label(correction.reason.category)})"
+        "Corrected reason": f"{escape(correction.reason.text)} ({_category_label(correction.reason.category)})"
         if correction.reason
         else "",
-        "Note now": escape(correction.note or ""),
-        "Name now": escape(correction.by.name) if correction.by else "",
-        "Time now": format_time(parse_timestamp(correction.effective_at)) if correction.effective_at else "",
-        "Taken back": "It was imported by mistake" if correction.void else "",
+        "Corrected note": escape(correction.note or ""),
+        "Corrected name": escape(correction.by.name) if correction.by else "",
+        "Corrected time": format_time(parse_timestamp(correction.effective_at)) if correction.effective_at else "",
+        "Voided": "It was imported by mistake" if correction.void else "",
     }
     return {name: value for name, value in facts.items() if value}
 
@@ -103,10 +103,10 @@ def _import_facts(body: Imported, importer: str) -> dict[str, str]:
         "Reason": _category_label(body.reason.category) if body.reason else "",
         "Move": _move_text(body.from_ or "", body.to or ""),
         "Note": escape(body.note or "") if body.reason else "",
-        "Known only as": " to ".join(format_time(parse_timestamp(at)) for at in body.window) if body.window else "",
+        "Happened between": " and ".join(format_time(parse_timestamp(at)) for at in body.window) if body.window else "",
         **(_lineage_facts(body.lineage) if body.lineage else {}),
         "Imported by": f"{escape(importer)} on {format_time(parse_timestamp(body.recorded_at))}",
-        "From": f"{escape(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short_hash(source.sha256)}]",
+        "Source": f"{escape(source.name)}{f', line {source.line}' if source.line else ''} :gray[sha256 {short_hash(source.sha256)}]",
     }
 
 
@@ -131,7 +131,7 @@ def _decision_facts(body: Decided) -> dict[str, str]:
         "Policy": escape(body.policy.name) if body.policy else "",
         "Gates": ", ".join(_gate_text(gate) for gate in body.gates or ()),
         "Waived": "; ".join(waivers),
-        "Look back on": format_time(parse_timestamp(body.follow_up_at)) if body.follow_up_at else "",
+        "Review due": format_time(parse_timestamp(body.follow_up_at)) if body.follow_up_at else "",
     }
 
 
@@ -146,7 +146,7 @@ def _lineage_facts(lineage: Lineage) -> dict[str, str]:
         for name, value in list(lineage.metrics.items())[:4]
     ]
     return {
-        "Measured": " · ".join(metrics),
+        "Metrics": " · ".join(metrics),
         "Data": " · ".join(f"{escape(name)} {short_hash(escape(digest))}" for name, digest in lineage.data.items()),
         "Commit": short_hash(escape(lineage.git_commit)),
     }

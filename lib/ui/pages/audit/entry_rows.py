@@ -1,4 +1,4 @@
-"""The entries of all books as the Audit page shows them: each with its model, its line and the corrections of it, newest first."""
+"""The entries of all books for the Audit page, newest first: each with its model, history row, and corrections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from lib.ui.queries.registry import LoadedRegistry
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One entry with the model whose `book` it stands in."""
+    """One entry with its model and the `book` that contains it."""
 
     model: str
     entry: Entry
@@ -27,13 +27,13 @@ class AuditRow:
 
 
 def audit_rows(registry: LoadedRegistry) -> Sequence[AuditRow]:
-    """Every entry of every book, newest first; within one moment, the higher position first. Never to be changed."""
+    """Return every entry of every book, newest first, ties by higher position. The result is shared: do not modify it."""
     return _cached_rows(tuple((model, state.book.chain) for model, state in registry.states.items()), registry)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _cached_rows(heads: tuple[tuple[str, str], ...], _registry: LoadedRegistry) -> tuple[AuditRow, ...]:
-    """Made once for these heads: they name the books' contents, so nothing has to be forgotten."""
+    """Build the rows, cached by heads; heads identify book contents, so no invalidation is needed."""
     rows = [
         AuditRow(model, entry, history_row, state.book, corrections.get(entry.id, ()))
         for model, _ in heads
@@ -51,24 +51,24 @@ def _cached_rows(heads: tuple[tuple[str, str], ...], _registry: LoadedRegistry) 
 
 
 def verify_row(row: AuditRow, keys: TrustedKeys) -> HistoryRow:
-    """The line of an entry that is shown, with what its signature says of the name."""
+    """Return the history row of an entry, with its name verified against its signature."""
     return verify_names([row.history_row], row.book, keys)[0]
 
 
 def signature_note(row: AuditRow, keys: TrustedKeys) -> str:
-    """Whose signature an entry carries, as the end of a line; empty for none. Names of keys come from a file of this machine."""
+    """Return whose signature an entry carries, as a suffix; empty if unsigned. Key names come from a file on this machine."""
     match signature_status(row.book, row.entry, keys):
         case "trusted":
             key = keys.find(entry_fingerprint(row.entry))
             return f" · signed by {escape(key.name) if key and key.name else 'a trusted key'}"
         case "unknown":
-            return " · signed by a key that is not trusted here"
+            return " · signed by an untrusted key"
         case "invalid":
-            return " · its signature does not fit"
+            return " · its signature is invalid"
         case _:
             return ""
 
 
 def kind_label(row: AuditRow) -> str:
-    """What people read on the badge of an entry."""
+    """Return the text on an entry's badge."""
     return ENTRY_BADGES[row.history_row.badge][2] if row.history_row.badge in ENTRY_BADGES else "Other"

@@ -1,7 +1,6 @@
-"""The entries of all books as one table, newest first, to pick from; one of them in full.
+"""Selectable table of the entries of all books, newest first, and the full view of one entry.
 
-The address carries the entry that is open. What the table leaves out is chosen in `filters`; corrections are made in
-`correction_dialog`.
+The URL holds the open entry. Filters are in `filters`, corrections in `correction_dialog`.
 """
 
 import hashlib
@@ -30,43 +29,45 @@ from lib.ui.pages.audit.entry_rows import AuditRow, kind_label, signature_note, 
 from lib.ui.pages.audit.packet_button import entry_packet_button
 
 MAX_TABLE_ROWS = 2_000
-"""Rows of the table on one page: more make every click slow."""
+"""Table rows per page; more would slow down every click."""
 OPENED_ENTRY_KEY, TABLE_GENERATION_KEY = "audit.opened", "audit.turn"
-"""The entry that was opened from elsewhere, and how often that happened: the table starts over with it."""
+"""The entry opened from outside the table, and a counter that resets the table's selection."""
 
 
 def show_no_entries() -> None:
-    """In place of the table while no book has an entry: where the first one comes from, unless there is a record out of reach."""
+    """Explain how the first entry is created, unless a record exists but cannot be reached."""
     if show_unexplained_record():
         return
     with card(key="audit.empty"):
-        show_empty_state("history", "No entry yet", "An entry appears with the first version that is registered or moved.")
+        show_empty_state("history", "No entries yet", "Register or move a version to create the first entry.")
         with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button("Open the models", icon=":material/deployed_code:", key="audit.models"):
+            if st.button("Open models", icon=":material/deployed_code:", key="audit.models"):
                 switch_page("models")
 
 
 def open_entry(entry_id: str) -> None:
-    """Show this entry at the next run of the page, and select it in the table where that has it. A callback: the address waits."""
+    """Show this entry on the next rerun and select it in the table if listed. A callback, so the URL is updated later."""
     st.session_state[OPENED_ENTRY_KEY] = entry_id
     st.session_state[TABLE_GENERATION_KEY] = st.session_state.get(TABLE_GENERATION_KEY, 0) + 1
 
 
 def find_opened_row(rows: Sequence[AuditRow]) -> AuditRow | None:
-    """The entry that was opened from a picture or a button, else the one that the address names; None for none."""
+    """Return the entry opened from a chart or button, else the one in the URL, else None."""
     entry_id = _requested_entry_id()
     return next((row for row in rows if row.entry.id == entry_id), None)
 
 
 def show_unknown_entry(rows: Sequence[AuditRow]) -> None:
-    """A link may name an entry that no book here holds: then what is shown instead says so."""
+    """Warn if the link names an entry that is in no book here and the newest is shown instead."""
     entry_id = _requested_entry_id()
     if entry_id and find_opened_row(rows) is None:
-        st.warning(f"No book here has an entry {escape(entry_id[:40])}. Here is the newest.", icon=":material/search_off:")
+        st.warning(
+            f"No book here contains entry {escape(entry_id[:40])}. Showing the newest entry.", icon=":material/search_off:"
+        )
 
 
 def update_url(row: AuditRow) -> None:
-    """Put the entry into the address, at the end of a run: earlier the address would lose what later widgets keep there."""
+    """Put the entry into the URL at the end of a run; earlier, later widgets would lose their URL parameters."""
     st.query_params["entry"] = row.entry.id
 
 
@@ -75,10 +76,10 @@ def _requested_entry_id() -> str:
 
 
 def show_entry_table(filtered_rows: Sequence[AuditRow], all_rows: Sequence[AuditRow]) -> AuditRow | None:
-    """The table to select from; returns the selected row, else the newest. An entry that was opened elsewhere need not be in it."""
+    """Show the table. Returns the selected row, else the newest; an entry opened from elsewhere may not be listed."""
     with card("Entries", _count_note(len(filtered_rows), len(all_rows)), key="audit.entries"):
         if not filtered_rows:
-            show_empty_state("search_off", "No entry matches", "Take a filter away.")
+            show_empty_state("search_off", "No matching entries", "Remove a filter.")
             return find_opened_row(all_rows) if OPENED_ENTRY_KEY in st.session_state else None
         first_index = _choose_first_row(filtered_rows, _requested_entry_id())
         row = _select_row(filtered_rows[first_index : first_index + MAX_TABLE_ROWS], _requested_entry_id())
@@ -95,7 +96,7 @@ def _count_note(filtered_count: int, total_count: int) -> str:
 
 
 def _choose_first_row(rows: Sequence[AuditRow], entry_id: str) -> int:
-    """The first row of the page that is shown: nothing to choose while all rows fit, else the page of the entry that was asked for."""
+    """Return the first row of the current page; defaults to the requested entry's page. No selector if all rows fit."""
     if len(rows) <= MAX_TABLE_ROWS:
         return 0
     ids = [row.entry.id for row in rows]
@@ -126,12 +127,12 @@ def _select_row(rows: Sequence[AuditRow], entry_id: str) -> AuditRow:
 
 
 def _clear_opened_entry() -> None:
-    """A row was selected in the table: that is what the person wants to see from now on."""
+    """Forget the entry opened from elsewhere once a row is selected in the table."""
     st.session_state.pop(OPENED_ENTRY_KEY, None)
 
 
 def show_entry(row: AuditRow) -> None:
-    """One entry in full: what it says, by whom, on what evidence, and its hashes at the end."""
+    """Show one entry in full: its summary, actor, evidence, and hashes."""
     body, keys = row.entry.body, trusted_keys()
     history_row = verify_row(row, keys)
     with st.container(border=True, key="audit.entry"):
@@ -148,14 +149,14 @@ def show_entry(row: AuditRow) -> None:
         if isinstance(body, Registered):
             facts |= _lineage_facts(body)
         if isinstance(body, Observed):
-            facts["Moved between"] = " and ".join(format_time(parse_timestamp(at)) for at in body.window)
+            facts["Changed between"] = " and ".join(format_time(parse_timestamp(at)) for at in body.window)
         show_facts(facts | entry_facts(body, displayed_name(body.by.name, writer_status(row.book, row.entry, keys))))
         if isinstance(body, Registered | Decided) and body.identity.run_id:
-            page_link("Open the run it was made from", "run", icon="science", query={"run": body.identity.run_id})
+            page_link("Open source run", "run", icon="science", query={"run": body.identity.run_id})
         with st.container(horizontal=True, gap="small"):
             correction_button(row.model, row.entry, row.corrections)
             entry_packet_button(row.model, row.entry.id, history_row.position)
-        st.caption(f"Place, id, hash of the chain up to here{signature_note(row, keys)}")
+        st.caption(f"Position, id, chain hash up to this entry{signature_note(row, keys)}")
         st.code(
             f"{history_row.position:06d} {row.entry.id} {row.entry.chain[:8]}…{row.entry.chain[-4:]}",
             language=None,
@@ -164,7 +165,7 @@ def show_entry(row: AuditRow) -> None:
 
 
 def _show_summary(row: HistoryRow) -> None:
-    """What the entry says; what was corrected is struck through, with what is to be read instead beside it."""
+    """Show the summary; a corrected one is struck through and followed by its correction."""
     if not row.correction_positions:
         st.markdown(escape(row.summary))
         return
@@ -174,7 +175,7 @@ def _show_summary(row: HistoryRow) -> None:
 
 
 def _lineage_facts(body: Registered) -> dict[str, str]:
-    """Where the version came from, as it was recorded."""
+    """Return the version's lineage as recorded."""
     lineage = body.lineage
     metrics = [
         f"{escape(name)} {format_metric(value) if isinstance(value, float) else escape(value)}"
@@ -182,7 +183,7 @@ def _lineage_facts(body: Registered) -> dict[str, str]:
     ]
     data = [f"{escape(name)} {short_hash(escape(digest))}" for name, digest in lineage.data.items()]
     hashes = {"Commit": lineage.git_commit, "Model files": lineage.artifact, "Environment": lineage.environment}
-    facts = {"Run": escape(lineage.run_name), "Measured": " · ".join(metrics), "Data": " · ".join(data)}
+    facts = {"Run": escape(lineage.run_name), "Metrics": " · ".join(metrics), "Data": " · ".join(data)}
     facts |= {name: short_hash(escape(value)) for name, value in hashes.items()} | {"Missing": escape(lineage.missing)}
     return {name: value for name, value in facts.items() if value}
 
@@ -202,7 +203,7 @@ def _entries_frame(rows: Sequence[AuditRow]) -> pd.DataFrame:
 
 
 def _summary_cell(row: HistoryRow) -> str:
-    """A cell has no strike-through: a corrected entry says so in words."""
+    """Return the summary as plain text; cells cannot strike through, so a correction is stated in words."""
     return (
         f"Corrected by entry {row.correction_positions[-1]}: {row.corrected_summary}" if row.correction_positions else row.summary
     )

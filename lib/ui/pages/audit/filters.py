@@ -1,4 +1,4 @@
-"""The filters of the Audit page: by text, model, kind, person, stage, version and days. The address carries every one of them."""
+"""Filters of the Audit page: text, model, kind, actor, stage, version, and days. Each is stored in the URL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ALL_MODELS = "All models"
 
 @dataclass(frozen=True)
 class EntryFilter:
-    """What is looked for; an empty value stands for anything. Days are days in UTC, both included."""
+    """Filter criteria; an empty value matches anything. Days are in UTC and inclusive."""
 
     text: str = ""
     model: str = ALL_MODELS
@@ -28,7 +28,7 @@ class EntryFilter:
 
 
 def matches_filter(row: AuditRow, entry_filter: EntryFilter) -> bool:
-    """Does an entry fit every part of the filter?"""
+    """Return whether an entry matches every criterion."""
     return (
         entry_filter.model in (ALL_MODELS, row.model)
         and (not entry_filter.kinds or kind_label(row) in entry_filter.kinds)
@@ -42,7 +42,7 @@ def matches_filter(row: AuditRow, entry_filter: EntryFilter) -> bool:
 
 
 def _mentioned_stages(row: AuditRow) -> set[str]:
-    """The stages an entry speaks of: from and to, those a displaced version left, those that were moved outside."""
+    """Return the stages an entry mentions: from, to, those left by displaced versions, and those changed outside Podium."""
     body, stages = row.entry.body, {row.history_row.from_stage, row.history_row.to_stage}
     if isinstance(body, Observed):
         stages |= {stage for slot, stage in SLOTS.items() if body.was.get(slot) != body.now.get(slot)}
@@ -50,7 +50,7 @@ def _mentioned_stages(row: AuditRow) -> set[str]:
 
 
 def _mentioned_versions(row: AuditRow) -> set[str]:
-    """The versions an entry speaks of."""
+    """Return the versions an entry mentions."""
     body, versions = row.entry.body, {row.history_row.version}
     if isinstance(body, Closing):
         versions |= set(body.displaced)
@@ -63,11 +63,11 @@ def _mentioned_versions(row: AuditRow) -> set[str]:
 
 
 def show_filters(rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """The filters in one line; gives the rows they leave."""
+    """Show the filters in one line. Returns the matching rows."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = st.text_input(
             "Find",
-            placeholder="Find in reasons and names",
+            placeholder="Search reasons and names",
             key="audit.text",
             bind="query-params",
             icon=":material/search:",
@@ -78,13 +78,13 @@ def show_filters(rows: Sequence[AuditRow]) -> list[AuditRow]:
             "Model", [ALL_MODELS, *models], key="audit.model", bind="query-params", width=190, label_visibility="collapsed"
         )
         kinds = _ask_multiple("Kind", "Any kind", list(dict.fromkeys(kind_label(row) for row in rows)), 190)
-        actors = _ask_multiple("By", "Anybody", sorted({row.history_row.actor_name for row in rows}), 170)
+        actors = _ask_multiple("By", "Anyone", sorted({row.history_row.actor_name for row in rows}), 170)
         entry_filter = _ask_more_filters(rows, EntryFilter(text or "", model or ALL_MODELS, kinds, actors))
     return [row for row in rows if matches_filter(row, entry_filter)]
 
 
 def _ask_more_filters(rows: Sequence[AuditRow], entry_filter: EntryFilter) -> EntryFilter:
-    """The filters that are asked for less often; the button says how many of them are set."""
+    """Show the less common filters; the button shows how many are active."""
     query = st.query_params
     active_count = sum(name in query for name in ("audit.stages", "audit.version", "audit.days"))
     with st.popover(f"More · {active_count}" if active_count else "More", icon=":material/filter_list:", key="audit.more"):
@@ -94,7 +94,7 @@ def _ask_more_filters(rows: Sequence[AuditRow], entry_filter: EntryFilter) -> En
         stages = _ask_multiple("Stages", "Any stage", list(STAGES), "stretch")
         versions = _ask_multiple("Version", "Any version", sorted(known_versions, key=version_sort_key), "stretch")
         days = st.date_input(
-            "Days (UTC), from and to", (), key="audit.days", bind="query-params", format="DD/MM/YYYY", min_value=date(2015, 1, 1)
+            "Date range (UTC)", (), key="audit.days", bind="query-params", format="DD/MM/YYYY", min_value=date(2015, 1, 1)
         )
     day_range = days if isinstance(days, tuple) else (days,) if days else ()
     return EntryFilter(
@@ -116,7 +116,7 @@ def _ask_multiple(label: str, placeholder: str, options: list[str], width: int |
 
 
 def _is_within(row: AuditRow, days: Sequence[date]) -> bool:
-    """A range with one end so far means: from that day on."""
+    """Return whether the row is in the date range; a single day means from that day on."""
     if not days:
         return True
     day = row.history_row.at.date() if row.history_row.at else None

@@ -1,6 +1,6 @@
-"""The button that hands out a packet: of an entry, or of an answer about the past, as a page to read or as data.
+"""Download buttons for a packet of an entry or an as-of answer, as an HTML page or JSON.
 
-The file is made when it is clicked, on a thread of its own, so nothing of the page may be asked for there.
+The file is built on click in a separate thread, so it must not access Streamlit's page state.
 """
 
 import json
@@ -19,7 +19,7 @@ from lib.ui.components.formatting import escape
 
 
 def entry_packet_button(model: str, entry_id: str, position: int) -> None:
-    """The packet of one entry."""
+    """Show the packet menu of one entry."""
     packet_writer, keys = writer(), trusted_keys()
 
     def build_packet() -> Packet:
@@ -27,11 +27,11 @@ def entry_packet_button(model: str, entry_id: str, position: int) -> None:
 
         return build_decision_packet(packet_writer, model, entry_id, keys)
 
-    _packet_menu("entry", build_packet, f"{model}-entry-{position}", "This entry, what led to it and what came of it.")
+    _packet_menu("entry", build_packet, f"{model}-entry-{position}", "This entry, its history, and its outcome.")
 
 
 def answer_packet_button(model: str, slot: Slot, when: TimeQuery) -> None:
-    """The packet of the answer who held a stage then."""
+    """Show the packet menu of an as-of answer."""
     packet_writer, keys, query = writer(), trusted_keys(), AsOfQuery(slot, when, now())
 
     def build_packet() -> Packet:
@@ -43,7 +43,7 @@ def answer_packet_button(model: str, slot: Slot, when: TimeQuery) -> None:
 
 
 def packet_html(build_packet: Callable[[], Packet]) -> bytes:
-    """The packet as HTML; what went wrong instead, as a page that says so."""
+    """Render the packet as HTML, or an error page if it cannot be built."""
     from lib.registry.packet_page import render_failure_page, render_packet
 
     try:
@@ -53,7 +53,7 @@ def packet_html(build_packet: Callable[[], Packet]) -> bytes:
 
 
 def packet_json(build_packet: Callable[[], Packet]) -> bytes:
-    """The packet as JSON; what went wrong instead, in a document that is no packet."""
+    """Encode the packet as JSON, or an error document (not a packet) if it cannot be built."""
     from lib.ledger.packet.document import document_to_json, hashed_document
 
     try:
@@ -64,11 +64,11 @@ def packet_json(build_packet: Callable[[], Packet]) -> bytes:
 
 def _packet_menu(key: str, build_packet: Callable[[], Packet], name: str, description: str) -> None:
     with st.popover("Packet", icon=":material/folder_zip:", key=f"audit.packet.{key}"):
-        st.caption(f"{escape(description)} It stands without Podium and without the backend; nothing is written.")
+        st.caption(f"{escape(description)} Self-contained: readable without Podium or the backend. Exporting writes nothing.")
         with st.container(horizontal=True, gap="small"):
             _packet_download_button(
                 f"{key}.html",
-                "HTML to read and print",
+                "HTML for reading and printing",
                 lambda: packet_html(build_packet),
                 safe_file_name(name, "html"),
                 "text/html",
@@ -76,7 +76,7 @@ def _packet_menu(key: str, build_packet: Callable[[], Packet], name: str, descri
             _packet_download_button(
                 f"{key}.json", "JSON", lambda: packet_json(build_packet), safe_file_name(name, "json"), "application/json"
             )
-        st.caption("To check one later, anywhere: podium packet verify FILE")
+        st.caption("To verify a packet later, on any machine: podium packet verify FILE")
 
 
 def _packet_download_button(key: str, label: str, build_file: Callable[[], bytes], name: str, mime_type: str) -> None:

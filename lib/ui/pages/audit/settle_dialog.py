@@ -1,4 +1,4 @@
-"""The dialog that settles what stops the decisions about a model: what was found, a reason, a name. It stays as it was opened."""
+"""The dialog that settles findings blocking decisions about a model, with a reason and a name. Its state is fixed on opening."""
 
 from dataclasses import dataclass
 
@@ -24,14 +24,14 @@ _INCIDENT_INDEX = list(REASON_CATEGORIES).index("incident")
 
 @dataclass(frozen=True)
 class SettleDialogState:
-    """What the dialog asks, fixed when it was opened."""
+    """State of the dialog, fixed on opening."""
 
     model: str
     unsettled: Unsettled
 
 
 def open_settle_dialog(model: str) -> None:
-    """Open the dialog at this run of the page: a callback. An error is shown in place of it."""
+    """Open the dialog on this rerun (a callback); on failure the error is shown instead."""
     try:
         st.session_state[_DIALOG_KEY] = SettleDialogState(
             model, list_unsettled(current_backend(), model, HeadWatch(head_memory(), now))
@@ -41,7 +41,7 @@ def open_settle_dialog(model: str) -> None:
 
 
 def show_settle_dialog() -> None:
-    """Draw the dialog that was opened, if any."""
+    """Draw the open dialog, if any."""
     error, dialog_state = st.session_state.pop(_ERROR_KEY, None), st.session_state.get(_DIALOG_KEY)
     if isinstance(error, PodiumError):
         show_error(error)
@@ -56,18 +56,18 @@ def _close_dialog() -> None:
 
 def _show_form(dialog_state: SettleDialogState) -> None:
     if not dialog_state.unsettled.all_findings:
-        st.success(f"Nothing stops the decisions about {escape(dialog_state.model)} any more.", icon=":material/check_circle:")
+        st.success(f"Nothing blocks decisions about {escape(dialog_state.model)} any longer.", icon=":material/check_circle:")
         return
     st.markdown(
-        "Settling records that you looked at these findings and that decisions may go on. Nothing is repaired or hidden: each stays listed, "
-        "with the entry that settled it."
+        "Settling records that you reviewed these findings and that decisions may continue. Nothing is repaired or hidden: each finding "
+        "stays listed with the entry that settled it."
     )
     show_table(
         [
             (str(f.position or ""), f"**{escape(f.what)}**", escape(f.means))
             for f in condense_findings(dialog_state.unsettled.all_findings)
         ],
-        ["Place", "Finding", "What it means"],
+        ["Position", "Finding", "What it means"],
     )
     category = st.selectbox(
         "Kind of reason",
@@ -77,9 +77,9 @@ def _show_form(dialog_state: SettleDialogState) -> None:
         key="audit.settle.category",
     )
     reason_text = ask_reason(
-        "Why it is right to go on, for a reader in two years",
+        "Why decisions may continue, for a reader in two years",
         key="audit.settle.reason",
-        placeholder="Mallory tried what the record withstands; nothing that counts was changed, we compared it with the backup.",
+        placeholder="A planted entry, rejected by verification. We compared the record with the backup; nothing else differs.",
     )
     name = ask_user_name()
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
@@ -87,23 +87,27 @@ def _show_form(dialog_state: SettleDialogState) -> None:
             _close_dialog()
             st.rerun()
         if st.button(
-            "Settle it", key="audit.settle.confirm", type="primary", icon=":material/gavel:", **short_reason_kwargs(reason_text)
+            "Settle findings",
+            key="audit.settle.confirm",
+            type="primary",
+            icon=":material/gavel:",
+            **short_reason_kwargs(reason_text),
         ):
             _settle(dialog_state, category, reason_text, name)
 
 
 def _settle(dialog_state: SettleDialogState, category: str, reason_text: str, name: str) -> None:
-    """Check what was typed, settle, and leave the dialog; an error stays inside it."""
+    """Validate the input, settle and close the dialog; show any error inside it."""
     try:
         reason = make_reason(category, reason_text)
-        with st.spinner("Recording what you settled…"):
+        with st.spinner("Recording the settlement…"):
             settled = settle(writer(name), dialog_state.model, dialog_state.unsettled, reason)
     except PodiumError as error:
         clear_cache()
         show_error(error)
         return
     remember_user_name(name)
-    flash.set_flash(flash.MODELS, f"{escape(settled.model)}: settled in entry {settled.position}. Decisions go on.")
+    flash.set_flash(flash.MODELS, f"{escape(settled.model)}: settled in entry {settled.position}. Decisions can continue.")
     _close_dialog()
     clear_cache()
     st.rerun()

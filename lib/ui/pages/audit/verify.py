@@ -1,5 +1,6 @@
-"""Verify on the Audit page: recompute every book, hold noted heads against them, say in one line that all is well, or name what
-does not fit. And the other half of it: the heads of today, to be noted elsewhere.
+"""Verification on the Audit page: recompute every book, compare it with noted heads, and report mismatches.
+
+Also shows the current heads, to be noted elsewhere.
 """
 
 import time
@@ -27,17 +28,17 @@ from lib.ui.queries.registry import LoadedRegistry, model_names
 VERIFY_REQUESTED_KEY, ANCHORS_KEY = "audit.verify.asked", "audit.verify.noted"
 _MAX_SETTLE_BUTTONS = 5
 LIMITS_TEXT = (
-    "An edited entry or a broken order shows at any time; a cut or rewritten end shows against a head that this Podium saw before, or that was "
-    "noted elsewhere. Whoever can write to the database could still cut what nobody saw or noted. Who wrote an entry is as sure as the name "
-    "beside it says. docs/security.md lists what the record withstands, with the tests."
+    "Edited or reordered entries are always detected. A truncated or rewritten end is detected only against a head that this Podium has seen "
+    "or that was noted elsewhere; anyone with write access to the database could still truncate entries not covered by such a head. "
+    "Authorship is only as reliable as the status shown beside each name. docs/security.md lists the attacks covered, with their tests."
 )
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What a check found, with how many noted heads it compared, and how long it took in seconds.
+    """Verdicts of a verification, the number of noted heads compared, and the duration in seconds.
 
-    `absence_text` is what to say where there is no book, `unreadable_text` what could not be searched with this account.
+    `absence_text` explains that there is no book, `unreadable_text` what this account could not search.
     """
 
     verdicts: tuple[BookVerification, ...]
@@ -48,49 +49,49 @@ class VerifyResult:
 
 
 def anchors_button(registry: LoadedRegistry) -> None:
-    """The heads of today as lines to be copied, and a place to bring noted ones back to."""
+    """Show the current heads for copying, and a form for comparing noted ones."""
     lines = [format_anchor(model, state.book) for model, state in sorted(registry.states.items()) if state.book.head]
     if not lines:
         return
-    with st.popover("Noted heads", icon=":material/anchor:", help="Keep a head where this database cannot reach it"):
-        st.markdown("**Note the heads elsewhere**: in a mail, a ticket, or a commit on another host.")
+    with st.popover("Noted heads", icon=":material/anchor:", help="Store heads outside this database"):
+        st.markdown("**Note the heads elsewhere**: in an email, a ticket, or a commit on another host.")
         st.code("\n".join(lines), language=None, height=150 if len(lines) > 3 else "content")
         _anchor_form(lines)
 
 
 def show_broken_index(backend: Backend, error: LedgerBroken) -> None:
-    """The page while the index of the ledger cannot be trusted: why, the fix, and the check, which does without the index."""
-    with page_header("Audit", "The entries cannot be shown: the index that names the books was changed"):
-        with st.popover("Noted heads", icon=":material/anchor:", help="Compare with heads that were kept elsewhere"):
+    """Show the page when the ledger's index cannot be trusted: the reason, the fix, and verification without the index."""
+    with page_header("Audit", "Entries cannot be shown: the index of books was changed"):
+        with st.popover("Noted heads", icon=":material/anchor:", help="Compare with heads stored elsewhere"):
             _anchor_form([])
         verify_button()
     show_error(error)
-    st.caption("Verify finds the books without the index, by their seals, and judges each of them.")
+    st.caption("Verify finds the books by their seals, without the index, and checks each one.")
     show_verdicts(backend)
 
 
 def _anchor_form(anchor_lines: list[str]) -> None:
-    """A place to bring noted heads back to. `anchor_lines` are the heads of today, as far as they are known."""
+    """Show the form for comparing noted heads. `anchor_lines` are the current heads, if known."""
     with st.form("audit.heads", border=False):
         text = st.text_area(
             "Compare with a noted head",
             key="audit.heads.text",
             height=110,
             placeholder=anchor_lines[0] if anchor_lines else "17:5d9e… card-fraud",
-            help="One line for each head, as it was copied here. A bare 17:5d9e… will do when there is one book.",
+            help="One head per line, as copied from here. With a single book, 17:5d9e… alone is enough.",
         )
         if st.form_submit_button("Compare", icon=":material/fingerprint:", key="audit.heads.compare"):
             _request_comparison(text, anchor_lines)
 
 
 def _request_comparison(text: str, anchor_lines: list[str]) -> None:
-    """Check what was typed and ask for a verification that holds it against the books."""
+    """Parse the typed heads and request a verification against them."""
     try:
         anchors = parse_anchors(text)
         if not anchors:
-            raise BadInput("No head was typed.", next="Paste a line as it was noted.")
+            raise BadInput("No head was entered.", next="Paste a noted head.")
         if len(anchor_lines) != 1 and any(not anchor.model for anchor in anchors):
-            raise BadInput("A head without a model's name could belong to any book.", next="Add the name after it.")
+            raise BadInput("A head without a model name could belong to any book.", next="Add the model name after the head.")
     except PodiumError as error:
         show_error(error)
         return
@@ -100,16 +101,16 @@ def _request_comparison(text: str, anchor_lines: list[str]) -> None:
 
 
 def verify_button() -> None:
-    """Ask for a check at the next run of the page; it reads the store again, never a cache."""
+    """Request a verification on the next rerun; it rereads the store and never uses a cache."""
     if st.button("Verify", icon=":material/fingerprint:", key="audit.verify"):
         st.session_state[VERIFY_REQUESTED_KEY] = True
 
 
 def show_verdicts(backend: Backend) -> None:
-    """The result of a check that was asked for, with the ways to settle what it found."""
+    """Show the result of a requested verification, with options to settle its findings."""
     show_settle_dialog()
     anchors, is_requested = st.session_state.pop(ANCHORS_KEY, ()), st.session_state.pop(VERIFY_REQUESTED_KEY, False)
-    if VERIFY_PARAMETER in st.query_params:  # a link asks once: the next click on the page does not verify again
+    if VERIFY_PARAMETER in st.query_params:  # a link requests one verification; later clicks do not repeat it
         del st.query_params[VERIFY_PARAMETER]
         is_requested = True
     if not is_requested:
@@ -124,7 +125,7 @@ def show_verdicts(backend: Backend) -> None:
 
 
 def _show_settle_buttons(verdicts: tuple[BookVerification, ...]) -> None:
-    """A button for each model whose record waits to be settled; for what belongs to no model one of any model."""
+    """Show a button per model with findings to settle; findings of the index are settled through any model."""
     models = [verdict.model for verdict in verdicts if verdict.unsettled_findings and verdict.model != INDEX_EXPERIMENT]
     has_index_findings = any(verdict.unsettled_findings and verdict.model == INDEX_EXPERIMENT for verdict in verdicts)
     if has_index_findings and not models:
@@ -139,7 +140,7 @@ def _show_settle_buttons(verdicts: tuple[BookVerification, ...]) -> None:
                 icon=":material/gavel:",
                 on_click=open_settle_dialog,
                 args=(model,),
-                help="Record that you looked at this, with a reason, and let decisions go on.",
+                help="Record that you reviewed this, with a reason, so that decisions can continue.",
             )
 
 
@@ -161,7 +162,7 @@ def _show_result(result: VerifyResult) -> None:
     elif is_settled:
         st.success(f"Chain intact: {summary}.", icon=":material/check_circle:")
     if problems:
-        with card("What was settled" if is_settled else "What does not fit", summary, key="audit.findings"):
+        with card("Settled findings" if is_settled else "Verification failed", summary, key="audit.findings"):
             rows = [
                 (
                     escape(verdict.model),
@@ -171,6 +172,6 @@ def _show_result(result: VerifyResult) -> None:
                 )
                 for verdict, finding in problems
             ]
-            show_table(rows, ["Book", "Place", "Finding", "What it means"])
+            show_table(rows, ["Book", "Position", "Finding", "What it means"])
             _show_settle_buttons(result.verdicts)
     st.caption(f"{result.unreadable_text} {LIMITS_TEXT}".strip())

@@ -1,1 +1,1 @@
-"""The Doctor page in parts: findings, symptoms, the fix dialog, and the report of the session."""
+"""Components of the Doctor page: findings, symptoms, fix dialog, and session report."""

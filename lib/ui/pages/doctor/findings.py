@@ -1,4 +1,4 @@
-"""What needs a look: a card for each finding with its evidence, what it means, and the fixes to choose from."""
+"""Cards for findings that need attention, with evidence, meaning, and available fixes."""
 
 from hashlib import sha256
 
@@ -16,10 +16,10 @@ MAX_EVIDENCE_ROWS = 5
 
 
 def show_findings(findings: tuple[Finding, ...]) -> None:
-    """A card for each; one that says so when there is none."""
+    """Show one card per finding, or an empty state."""
     if not findings:
         with card(key="doctor.well"):
-            show_empty_state("check_circle", "Nothing needs a look", "All checks that could be asked found nothing wrong.")
+            show_empty_state("check_circle", "Nothing needs attention", "All checks that ran passed.")
     for finding in findings:
         _show_finding(finding)
 
@@ -73,16 +73,16 @@ def _fix_button(key: str, offer: FixOffer, fix: Fix) -> None:
 
 def _choose_fix(key: str, offers: list[tuple[FixOffer, Fix]]) -> None:
     selected_index = st.radio(
-        "Cure",
+        "Fix",
         range(len(offers)),
         format_func=lambda number: escape(offers[number][1].title),
         captions=[escape(fix.note) for _, fix in offers],
         key=f"doctor.choice-{key}",
     )
-    if st.button("Preview this cure", icon=":material/healing:", key=f"doctor.preview-{key}"):
+    if st.button("Preview this fix", icon=":material/healing:", key=f"doctor.preview-{key}"):
         open_fix_dialog(offers[selected_index or 0][0])
 
 
 def _finding_key(finding: Finding) -> str:
-    """What the finding is about, not its position on the page: the next report may hold others before it."""
+    """Return a widget key derived from the finding's content; its position may change in the next report."""
     return sha256(repr((finding.check_id, finding.title, finding.fix_offers)).encode()).hexdigest()[:12]

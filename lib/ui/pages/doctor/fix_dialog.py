@@ -1,4 +1,4 @@
-"""The dialog of a fix: what it needs to know, exactly what will change, the calls that do the same, then the action and its proof."""
+"""The fix dialog: inputs, a preview of every change, equivalent calls, and the verified result."""
 
 import os
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DIALOG_KEY = "doctor.open"
 
 @dataclass(frozen=True)
 class FixDialogState:
-    """A fix that a person looks at: its title, the offer, what it asks, and whether a person carries it out elsewhere."""
+    """State of the dialog: title, offer, inputs, and whether the fix is applied manually outside Podium."""
 
     title: str
     offer: FixOffer
@@ -30,12 +30,12 @@ class FixDialogState:
     is_manual: bool
 
     def widget_key(self, name: str) -> str:
-        """The widget key of an answer."""
+        """Return the widget key of an input."""
         return f"doctor.ask-{self.offer.fix_id}-{name}"
 
 
 def open_fix_dialog(offer: FixOffer) -> None:
-    """Open the dialog for a fix at the end of this run of the page."""
+    """Open the dialog for a fix at the end of this rerun."""
     fix = find_fix(offer)
     if fix is None:
         return
@@ -53,12 +53,12 @@ def open_fix_dialog(offer: FixOffer) -> None:
 
 
 def _close_fix_dialog() -> None:
-    """Forget the open dialog."""
+    """Close the dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
 
 def show_fix_dialog() -> None:
-    """Draw the dialog that was opened, if any."""
+    """Draw the open dialog, if any."""
     dialog_state = st.session_state.get(DIALOG_KEY)
     if isinstance(dialog_state, FixDialogState):
         st.dialog(escape(dialog_state.title), width="medium", icon=":material/healing:", on_dismiss=_close_fix_dialog)(
@@ -78,7 +78,7 @@ def _show_dialog(dialog_state: FixDialogState) -> None:
         return
     show_table([(str(number), escape(text)) for number, text in enumerate(preview.changes, 1)])
     _show_snippets(preview, is_expanded=dialog_state.is_manual)
-    st.caption(f"To take it back: {escape(preview.undo)}" if preview.undo else "This cannot be taken back.")
+    st.caption(f"To undo: {escape(preview.undo)}" if preview.undo else "This cannot be undone.")
     if dialog_state.is_manual:
         _leave_button("Close")
         return
@@ -107,7 +107,7 @@ def _ask_input(dialog_state: FixDialogState, fix_input: FixInput) -> str:
 def _show_snippets(preview: FixPreview, *, is_expanded: bool) -> None:
     if not preview.snippets:
         return
-    container = st.container(gap="small") if is_expanded else st.expander("The calls that do the same", icon=":material/code:")
+    container = st.container(gap="small") if is_expanded else st.expander("Equivalent calls", icon=":material/code:")
     with container:
         for snippet in preview.snippets:
             if snippet.label:
@@ -118,16 +118,16 @@ def _show_snippets(preview: FixPreview, *, is_expanded: bool) -> None:
 def _ask_confirmation(dialog_state: FixDialogState, preview: FixPreview) -> bool:
     if not preview.confirmation_text:
         return True
-    answer = st.text_input(f"Type {escape(preview.confirmation_text)} to go on", key=dialog_state.widget_key("confirm"))
+    answer = st.text_input(f"Type {escape(preview.confirmation_text)} to confirm", key=dialog_state.widget_key("confirm"))
     return str(answer or "").strip() == preview.confirmation_text
 
 
 def _apply_offer(offer: FixOffer, progress: "st.delta_generator.DeltaGenerator") -> None:
-    """Apply the fix with its progress in sight; the result is shown on the page afterwards, an error in the dialog."""
+    """Apply the fix and show its progress; the result appears on the page, an error in the dialog."""
     backend = current_backend()
     try:
         container = progress.container()
-        with container, st.spinner("At it…"):
+        with container, st.spinner("Applying the fix…"):
             status_line = container.empty()
             result = apply_fix(_fix_context(), offer, lambda text: status_line.caption(escape(text)))
     except PodiumError as error:

@@ -1,4 +1,4 @@
-"""The report of this browser session: made with its progress in sight, kept until it is asked for again or a fix was applied."""
+"""The report of this browser session, kept until a recheck is requested or a fix is applied."""
 
 import streamlit as st
 
@@ -12,12 +12,12 @@ REPORT_KEY, FIX_RESULTS_KEY = "doctor.report", "doctor.done"
 
 
 def session_report(backend: Backend) -> Report:
-    """The report on a backend. The first time all checks run, and the one that is running is shown."""
+    """Return the report on a backend; on first use run all checks and show their progress."""
     report, placeholder = st.session_state.get(REPORT_KEY), st.empty()
     if isinstance(report, Report) and report.backend == backend:
         return report
     with placeholder.container():
-        progress_bar = st.progress(0.0, "Looking…")
+        progress_bar = st.progress(0.0, "Running checks…")
         check_count = 0
 
         def show_progress(text: str) -> None:
@@ -40,17 +40,17 @@ def clear_report() -> None:
 
 
 def fix_results(backend: Backend) -> tuple[FixResult, ...]:
-    """What was carried out on a backend in this browser session."""
+    """Return the fixes applied to a backend in this browser session."""
     return tuple(result for result_backend, result in st.session_state.get(FIX_RESULTS_KEY, ()) if result_backend == backend)
 
 
 def add_fix_result(backend: Backend, result: FixResult) -> None:
-    """Keep how a fix ended, for the page and the report."""
+    """Store the result of a fix for the page and the report."""
     st.session_state[FIX_RESULTS_KEY] = (*st.session_state.get(FIX_RESULTS_KEY, ()), (backend, result))
     clear_report()
 
 
 def report_summary(report: Report) -> str:
-    """The line under the title: which backend, how many checks, how long, when."""
+    """Return the line below the title: backend, number of checks, duration in seconds, and time."""
     check_count = len({finding.check_id for finding in report.findings})
     return f"{escape(report.backend.name)} · {format_count(check_count, 'check')} in {report.seconds:.1f} s · {format_time(report.at)}"

@@ -1,4 +1,4 @@
-"""Beside the findings: all checks in one table, the servers that Podium runs, what was fixed, and the report to hand on."""
+"""Side column of the Doctor page: all checks, servers run by Podium, applied fixes, and the report for sharing."""
 
 import json
 import os
@@ -26,12 +26,12 @@ _LEVELS_WORST_FIRST = ("problem", "notice", "fine", "skipped")
 
 
 def show_all_checks(report: Report) -> None:
-    """Every check with its worst result; those that need a look first."""
+    """Show every check with its worst result, most severe first."""
     finding_by_check = {check.id: _worst_finding(report, check.id) for check in CHECKS}
     rows = [(check.title, finding) for check in CHECKS if (finding := finding_by_check[check.id])]
     rows.sort(key=lambda row: _LEVELS_WORST_FIRST.index(row[1].level))
     counts = [sum(finding.level == level for _, finding in rows) for level in ("fine", "notice", "problem")]
-    parts = [f"{n} {label}" for n, label in zip(counts, ("fine", "to look at", "broken"), strict=True) if n]
+    parts = [f"{n} {label}" for n, label in zip(counts, ("passed", "warnings", "broken"), strict=True) if n]
     with card("All checks", " · ".join(parts), key="doctor.all"):
         show_checks(
             [(HEALTH_BY_LEVEL[finding.level], escape(title), escape(finding.summary or finding.title)) for title, finding in rows]
@@ -44,25 +44,25 @@ def _worst_finding(report: Report, check: str) -> Finding | None:
 
 
 def show_backend_capabilities(backend: Backend, report: Report) -> None:
-    """What the backend can do; nothing while it could not even be asked."""
+    """Show the backend's capabilities, unless it could not be reached."""
     if not report.blocking_check:
         capability_panel.show_capabilities(read_capabilities(backend))
 
 
 def show_fix_results(backend: Backend) -> None:
-    """What was carried out in this browser session, each with its proof."""
+    """Show the fixes applied in this browser session, each with its verification."""
     for number, result in enumerate(reversed(fix_results(backend))):
         with st.container(key=f"doctor.done-{number}"):
             st.success(f"**{escape(result.title)}.** {escape(result.next)}", icon=":material/check_circle:")
             if result.backend:
                 _use_backend_button(result.backend, number)
-            with st.expander("What was verified"):
+            with st.expander("Verification"):
                 show_table([tuple(escape(cell) for cell in row) for row in result.evidence])
 
 
 def _use_backend_button(backend: Backend, number: int) -> None:
-    """One click to work on the backend that a fix made."""
-    label = f"Use {escape(backend.path or backend.uri)} in this browser session from now on"
+    """Show a button that switches to the backend created by a fix."""
+    label = f"Use {escape(backend.path or backend.uri)} in this browser session"
     if st.button(label, icon=":material/swap_horiz:", key=f"doctor.use-{number}"):
         with error_boundary():
             add_and_switch_backend(backend)
@@ -70,9 +70,9 @@ def _use_backend_button(backend: Backend, number: int) -> None:
 
 
 def show_servers() -> None:
-    """The servers that this Podium runs: address, files, log, and the button that ends them."""
+    """Show the servers run by this Podium: address, files, log, and a button to stop each."""
     for server in local_server.running_servers():
-        with card("A server that Podium runs", f"since {format_time(server.started_at)}", key=f"doctor.server-{server.port}"):
+        with card("Server run by Podium", f"since {format_time(server.started_at)}", key=f"doctor.server-{server.port}"):
             st.code(server.backend.uri, language=None)
             show_facts(
                 {
@@ -81,8 +81,8 @@ def show_servers() -> None:
                     "Log": escape(server.log_file),
                 }
             )
-            with st.expander("The end of its log"):
-                st.code(local_server.read_log_tail(server) or "It has said nothing yet.", language=None, height=180)
+            with st.expander("Latest log lines"):
+                st.code(local_server.read_log_tail(server) or "The log is empty.", language=None, height=180)
             st.button(
                 "Stop this server",
                 icon=":material/stop_circle:",
@@ -92,9 +92,9 @@ def show_servers() -> None:
             )
     for server in local_server.ended_servers():
         st.warning(
-            f"The server on port {server.port} has ended by itself. Its log: {escape(server.log_file)}",
+            f"The server on port {server.port} stopped unexpectedly. Log: {escape(server.log_file)}",
             icon=":material/warning:",
-            title="A server ended",
+            title="A server stopped",
         )
 
 
@@ -104,17 +104,17 @@ def _stop_server(server: local_server.LocalServer) -> None:
 
 
 def show_mapped_folders(backend: Backend) -> None:
-    """The folders that stand in for locations which cannot be reached, each with the button that takes it back."""
+    """Show the folders mapped to unreachable locations, each with a button to remove the mapping."""
     folder = app_files.podium_home(os.environ)
     mappings = [mapping for mapping in artifact_path_map.read_mappings(folder) if mapping.uri == backend.uri]
     if not mappings:
         return
-    with card("Old files are read from here", key="doctor.mapped"):
+    with card("Mapped folders", key="doctor.mapped"):
         for mapping in mappings:
-            show_facts({"Old place": escape(mapping.prefix), "Folder": escape(mapping.folder)})
+            show_facts({"Original location": escape(mapping.prefix), "Folder": escape(mapping.folder)})
             key = sha256(repr(mapping).encode()).hexdigest()[:12]
             if st.button(
-                "Take back",
+                "Remove mapping",
                 icon=":material/undo:",
                 key=f"doctor.mapped-{key}",
                 **disabled_kwargs(SHARED_PODIUM_MESSAGE if is_shared() else ""),
@@ -126,13 +126,13 @@ def show_mapped_folders(backend: Backend) -> None:
 
 
 def show_short_report(report: Report) -> None:
-    """The short lines, to be copied as they stand."""
-    with card("For a colleague", "holds no secret", key="doctor.short"):
+    """Show the report summary as text for copying."""
+    with card("For a colleague", "contains no secrets", key="doctor.short"):
         st.code("\n".join(report_lines(report)), language=None, wrap_lines=True)
 
 
 def copy_report_button(report: Report) -> None:
-    """The whole report: to be copied, or downloaded as Markdown and JSON."""
+    """Show the complete report for copying or for download as Markdown or JSON."""
     results = fix_results(report.backend)
     with st.popover("Copy report", icon=":material/content_copy:", key="doctor.copy"):
         text, stem = report_markdown(report, results), f"podium-doctor-{report.at:%Y%m%d-%H%M%S}"

@@ -1,1 +1,1 @@
-"""The Models page in parts: cards, versions, drift, and the dialogs that register and move."""
+"""Components of the Models page: cards, version table, drift, and the register and move dialogs."""

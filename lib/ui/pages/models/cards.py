@@ -1,4 +1,4 @@
-"""The cards of the Models page: who held which stage, the versions, the chosen one, and its history."""
+"""Cards of the Models page: stage holders over time, the selected version, and its history."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -41,15 +41,15 @@ from lib.ui.pages.models.version_table import rank_names, read_source_runs
 from lib.ui.queries.registry import LoadedModelStatus, cached_rollback_target, source_run
 
 MAX_HISTORY_ROWS = 100
-"""How many entries the history shows."""
+"""Maximum number of entries shown in the history."""
 
 
 def show_holdings_chart(cached_status: LoadedModelStatus, colors: ChartColors) -> None:
-    """Who held which stage, over time."""
+    """Show which version held which stage over time."""
     holdings = all_holdings(cached_status.status.state.book.entries)
-    with card("Who held which stage", "times in UTC", key="models.strip"):
+    with card("Stage holders over time", "times in UTC", key="models.strip"):
         if not holdings:
-            show_empty_state("trophy", "Nobody has held a stage yet", "Choose a version below and move it, with a reason.")
+            show_empty_state("trophy", "No version has held a stage yet", "Choose a version below and move it, with a reason.")
             return
         lanes = list(SLOTS.values())
         bars = bar_table([(SLOTS[h.slot], h) for h in holdings], now())
@@ -57,25 +57,25 @@ def show_holdings_chart(cached_status: LoadedModelStatus, colors: ChartColors) -
         for holding in holdings:
             if holding.contenders and holding.until is None:
                 st.caption(
-                    f":orange[:material/help: {holding.holder_text}] have been in {SLOTS[holding.slot]} at once since {format_time(holding.since)},"
-                    " and nobody decided which of them counts. The next move to that stage replaces them."
+                    f":orange[:material/help: {holding.holder_text}] have been in {SLOTS[holding.slot]} together since {format_time(holding.since)},"
+                    " and no decision says which one counts. The next move to that stage replaces them."
                 )
 
 
 def _holdings_text(holdings: tuple[Holding, ...]) -> str:
     parts = [f"{h.holder_text} in {SLOTS[h.slot]} since {format_day(h.since)}" for h in holdings if h.until is None]
-    return f"{len(holdings)} holdings; now {', '.join(parts) or 'nobody'}"
+    return f"{len(holdings)} holdings; now {', '.join(parts) or 'none'}"
 
 
 def selected_version(cached_status: LoadedModelStatus, requested_version: str) -> str:
-    """The version to show: the one that the address names, else the holder of Production, else the newest."""
+    """Return the version to show: the one in the URL, else the holder of Production, else the newest."""
     snapshot = cached_status.status.snapshot
     holders = [number for number in snapshot.slot_states["production"].holders if number in snapshot.versions]
     return requested_version if requested_version in snapshot.versions else next(iter(holders), next(iter(snapshot.versions)))
 
 
 def show_version(cached_status: LoadedModelStatus, number: str) -> None:
-    """The chosen version: what it is, what can be done with it."""
+    """Show the selected version: its facts and the available actions."""
     snapshot = cached_status.status.snapshot
     version = require_version(snapshot, number)
     with st.container(border=True, key="models.version"):
@@ -84,7 +84,7 @@ def show_version(cached_status: LoadedModelStatus, number: str) -> None:
             st.markdown(safe_markdown(version.description))
         show_facts(_facts(cached_status, version))
         if source_run(current_backend(), version.run_id):
-            page_link("Open its run", "run", icon="science", query={"run": version.run_id})
+            page_link("Open run", "run", icon="science", query={"run": version.run_id})
         _show_actions(cached_status, version)
         _show_load_snippet(snapshot, version)
 
@@ -101,9 +101,9 @@ def _facts(cached_status: LoadedModelStatus, version: VersionSnapshot) -> dict[s
         runs = list(read_source_runs(cached_status.status.snapshot, current_backend()).values())
         metrics, params = rank_names([run.metrics for run in runs]), rank_names([run.params for run in runs])
         facts["Run"] = f"{escape(run.name)} :gray[{run.run_id[:8]}]"
-        facts["Measured"] = (
+        facts["Metrics"] = (
             " · ".join([f"{escape(name)} {format_metric(run.metrics[name])}" for name in metrics if name in run.metrics][:6])
-            or "nothing"
+            or "none"
         )
         facts["Parameters"] = (
             " · ".join([f"{escape(name)} {escape(run.params[name])}" for name in params if name in run.params][:4]) or "none"
@@ -116,7 +116,7 @@ def _facts(cached_status: LoadedModelStatus, version: VersionSnapshot) -> dict[s
 
 
 def _join_holdings(holdings: Sequence[Holding]) -> list[Holding]:
-    """What was imported up to the beginning of the record, and goes on in it, is one holding."""
+    """Join an imported holding with the recorded one that continues it."""
     joined_holdings = list[Holding]()
     for holding in holdings:
         continues = bool(joined_holdings) and joined_holdings[-1].until == holding.since
@@ -129,16 +129,16 @@ def _join_holdings(holdings: Sequence[Holding]) -> list[Holding]:
 
 
 def _holding_text(holding: Holding) -> str:
-    """From when until when; with the time of day when it was less than a day."""
+    """Return start and end, with the time of day if the holding lasted a day or less."""
     until = holding.until or now()
     format_end = format_date if until - holding.since > timedelta(days=1) else format_time
     return f"{format_end(holding.since)} to {format_end(holding.until) if holding.until else 'now'}"
 
 
 def _show_actions(cached_status: LoadedModelStatus, version: VersionSnapshot) -> None:
-    """At most one primary button; each opens a preview."""
+    """Show the action buttons, at most one of them primary; each opens a preview."""
     if cached_status.can_write and find_drifts(cached_status.status):
-        st.caption("First say above whether the move made outside shall stand.")
+        st.caption("Resolve the external change above first.")
         return
     past_champions = {
         h.version for h in recorded_holdings(cached_status.status.state.current_life_entries) if h.slot == "production"
@@ -158,7 +158,7 @@ def _show_actions(cached_status: LoadedModelStatus, version: VersionSnapshot) ->
     if cached_status.write_error:
         show_missing_permission(cached_status.write_error)
     else:
-        st.caption("Opens a preview. Nothing moves before you confirm.")
+        st.caption("Opens a preview. Nothing changes until you confirm.")
 
 
 def _move_button(cached_status: LoadedModelStatus, version: VersionSnapshot, label: str, action: tuple[str, Any, Any]) -> None:
@@ -190,11 +190,11 @@ def _show_load_snippet(snapshot: RegistrySnapshot, version: VersionSnapshot) -> 
         st.code(address, language=None)
         st.code(load_model_snippet(current_backend().uri, address), language="python")
         pointer = "alias" if snapshot.has_aliases else "stage"
-        st.caption(f"Follows the {pointer}: whoever holds it is loaded." if slot else "Always loads this very version.")
+        st.caption(f"Follows the {pointer}: loads the version that holds it." if slot else "Always loads this exact version.")
 
 
 def show_history(cached_status: LoadedModelStatus, number: str) -> None:
-    """Who moved it, when and why; of the chosen version or of the whole model."""
+    """Show who moved what, when and why, for the selected version or the entire model."""
     state = cached_status.status.state
     with card("History", format_count(len(state.book.entries), "ledger entry", "ledger entries"), key="models.history"):
         selection = st.segmented_control(
@@ -207,7 +207,7 @@ def show_history(cached_status: LoadedModelStatus, number: str) -> None:
         )
         rows = history_rows(state, number if selection == version_label(number) else "")
         if not rows or cached_status.status.book_id == "":
-            show_empty_state("history", "No entry yet", "An entry appears when a version is registered or moved.")
+            show_empty_state("history", "No entries yet", "Register or move a version to create the first entry.")
             return
         headings = ["When (UTC)", "Entry", "Version", f"From{NBSP}→{NBSP}to", "Why", "By"]
         hidden_columns = {2} if selection == version_label(number) else set()
@@ -215,11 +215,11 @@ def show_history(cached_status: LoadedModelStatus, number: str) -> None:
         cells = [_history_cells(history_row) for history_row in shown_rows]
         show_table([_without_columns(row, hidden_columns) for row in cells], _without_columns(headings, hidden_columns))
         limit_note = f"Showing {MAX_HISTORY_ROWS} of {len(rows):,} entries. " if len(rows) > MAX_HISTORY_ROWS else ""
-        st.caption(f"{limit_note}Names are as typed, not verified, unless they carry a tick.")
+        st.caption(f"{limit_note}Names are as typed, and unverified unless marked with a tick.")
 
 
 def _without_columns(cells: Sequence[str], hidden_columns: Collection[int]) -> tuple[str, ...]:
-    """The version needs no column where all lines are of one."""
+    """Drop the hidden columns, for example the version when all rows belong to one."""
     return tuple(cell for n, cell in enumerate(cells) if n not in hidden_columns)
 
 
@@ -241,14 +241,14 @@ def _history_cells(row: HistoryRow) -> tuple[str, ...]:
 
 
 def _summary_text(row: HistoryRow) -> str:
-    """What an entry says; what was corrected is struck through, beside what is to be read instead."""
+    """Return the summary of an entry; a corrected one is struck through and followed by its correction."""
     if not row.correction_positions:
         return escape(row.summary)
     return f"~~{escape(row.summary.strip())}~~ {escape(row.corrected_summary)} :gray[(entry {row.correction_positions[-1]})]"
 
 
 def show_model_menu(names: tuple[str, ...], model: str) -> None:
-    """A menu to the other models."""
+    """Show a menu of the other models."""
     others = [name for name in names if name != model]
     if others:
         selected_model = st.menu_button(
@@ -259,7 +259,7 @@ def show_model_menu(names: tuple[str, ...], model: str) -> None:
 
 
 def header_note(cached_status: LoadedModelStatus) -> str:
-    """The line under the title: what the model is, how much is known of it, whether a roll-back would work, how old this is."""
+    """Return the line below the title: description, counts, rollback target, and age of the data."""
     status = cached_status.status
     facts = [
         escape(first_line(status.snapshot.description)),
@@ -272,7 +272,7 @@ def header_note(cached_status: LoadedModelStatus) -> str:
 
 
 def show_description(cached_status: LoadedModelStatus) -> None:
-    """What people wrote about the model, where it is more than the line in the header."""
+    """Show the model's description if it is longer than the line in the header."""
     description = cached_status.status.snapshot.description.strip()
     if description and description != first_line(description):
         with card("About", key="models.about"):
@@ -286,5 +286,5 @@ def _rollback_text(cached_status: LoadedModelStatus) -> str:
     try:
         target = cached_rollback_target(current_backend(), status.snapshot.model, status.state.book.head)
     except NoAnswer:
-        return "way back not known: the server gives no answer"
-    return f"way back: {version_label(target)}" if target else "no way back yet"
+        return "rollback target unknown: server not responding"
+    return f"rollback target: {version_label(target)}" if target else "no rollback target yet"

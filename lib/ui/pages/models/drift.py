@@ -1,4 +1,4 @@
-"""What was done to a model outside Podium, with the ways to resolve it; and what replaces a model that cannot be shown."""
+"""Changes made outside Podium and how to resolve them, and the views of unreadable or unknown models."""
 
 import streamlit as st
 
@@ -17,7 +17,7 @@ from lib.ui.queries.registry import LoadedModelStatus, load_registry
 
 
 def show_drift_banner(cached_status: LoadedModelStatus) -> None:
-    """One box per notice, with the ways to resolve it."""
+    """Show one box per notice, with the options to resolve it."""
     for number, notice in enumerate(read_notices(current_backend(), cached_status.status)):
         with st.container(border=True, key=f"models.outside.{notice.slot or number}"):
             position = f" :gray[Entry {notice.position}]" if notice.position else ""
@@ -27,7 +27,7 @@ def show_drift_banner(cached_status: LoadedModelStatus) -> None:
 
 
 def show_unreadable_model(backend: Backend, model: str, error: PodiumError) -> None:
-    """In place of a model whose record cannot be read: why, and the way to the check."""
+    """Explain why the model's record cannot be read and link to the verification."""
     missing_book_id = load_registry(backend).missing_books.get(model) if isinstance(error, NotFound) else None
     if missing_book_id:
         notice = missing_book_notice(missing_book_id)
@@ -39,13 +39,14 @@ def show_unreadable_model(backend: Backend, model: str, error: PodiumError) -> N
 
 
 def show_unknown_model(backend: Backend, requested_model: str, shown_model: str) -> None:
-    """Say that another model is shown than was asked for; the record of a deleted one is a click away."""
+    """Warn that the requested model does not exist and another is shown; link to the record of a deleted model."""
     st.warning(
-        f"There is no registered model {escape(requested_model)}. Here is {escape(shown_model)}.", icon=":material/search_off:"
+        f"No registered model is called {escape(requested_model)}. Showing {escape(shown_model)} instead.",
+        icon=":material/search_off:",
     )
     if requested_model in load_registry(backend).states:
         query: dict[str, str | list[str]] = {"audit.of": requested_model, "audit.model": requested_model}
-        page_link(f"The record of {escape(requested_model)} on the Audit page", "audit", icon="history", query=query)
+        page_link(f"Open the record of {escape(requested_model)} on the Audit page", "audit", icon="history", query=query)
 
 
 def _show_notice(notice: Notice, text: str) -> None:
@@ -67,7 +68,13 @@ def _show_resolutions(cached_status: LoadedModelStatus, notice: Notice) -> None:
 def _resolution_label(resolution: DriftResolution) -> str:
     fills_stage = resolution.to_stage in ("Production", "Staging")
     if resolution.kind == "adopt":
-        return f"Adopt {version_label(resolution.version)} with a reason" if fills_stage else "Adopt nobody, with a reason"
+        return (
+            f"Accept {version_label(resolution.version)}, with a reason"
+            if fills_stage
+            else "Accept the empty stage, with a reason"
+        )
     return (
-        f"Put {version_label(resolution.version)} back" if fills_stage else f"Take {version_label(resolution.version)} out again"
+        f"Restore {version_label(resolution.version)}"
+        if fills_stage
+        else f"Remove {version_label(resolution.version)} from the stage"
     )

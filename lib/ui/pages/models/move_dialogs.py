@@ -1,6 +1,6 @@
-"""The dialog that moves a version: it shows exactly what will change before it does.
+"""The dialog that moves a version, with a preview of every change.
 
-It stays as it was opened: the champion it was opened against is checked again when the decision is written.
+Its state is fixed on opening; the champion it was opened against is checked again when the decision is written.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ DIALOG_KEY = "models.open"
 
 @dataclass(frozen=True)
 class MoveDialogState:
-    """What a dialog asks, fixed when it was opened: the request without its reason, and what it would do."""
+    """State of the dialog, fixed on opening: the move request without its reason, and the planned moves."""
 
     model: str
     version: str
@@ -48,22 +48,22 @@ class MoveDialogState:
 
     @property
     def title(self) -> str:
-        """The question with the object in it."""
+        """The dialog title: a question naming the action and its object."""
         if self.kind == "archive":
             return f"Archive {version_label(self.version)}?"
         if self.kind == "roll_back":
             return f"Roll back to {version_label(self.version)}?"
-        verb = {"adopt": "Adopt", "revert": "Put back"}.get(self.kind, "Move")
+        verb = {"adopt": "Accept", "revert": "Restore"}.get(self.kind, "Move")
         return f"{verb} {version_label(self.version)} {'in' if self.kind == 'adopt' else 'to'} {self.to}?"
 
     @property
     def button_label(self) -> str:
-        """The label of the button: the same action as in the title."""
+        """The label of the confirm button: the action named in the title."""
         return self.title.removesuffix("?")
 
 
 def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, kind: DecisionKind) -> None:
-    """Open the dialog for a move at the next run of the page, with a preview of what the move would do."""
+    """Open the move dialog on the next rerun, with a preview of the move."""
     status = cached_status.status
     placeholder_reason = Reason(category="other", text="")
     request = MoveRequest(status.snapshot.model, number, to, placeholder_reason, kind)
@@ -87,12 +87,12 @@ def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, k
 
 
 def _close_move_dialog() -> None:
-    """Forget the open dialog."""
+    """Close the dialog."""
     st.session_state.pop(DIALOG_KEY, None)
 
 
 def show_move_dialog() -> None:
-    """Draw the dialog that was opened, if any."""
+    """Draw the open dialog, if any."""
     dialog_state = st.session_state.get(DIALOG_KEY)
     if isinstance(dialog_state, MoveDialogState):
         st.dialog(dialog_state.title, width="medium", icon=":material/balance:", on_dismiss=_close_move_dialog)(_show_form)(
@@ -132,10 +132,10 @@ def _show_form(dialog_state: MoveDialogState) -> None:
 
 
 _DEFAULT_CATEGORIES: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
-_REASON_EXAMPLE = "Two more of 18 held-out wines are right; nothing else changed."
+_REASON_EXAMPLE = "Classifies two more of the 18 held-out wines correctly; nothing else changed."
 _REASON_EXAMPLES = {
-    "archive": "Replaced by v2 two releases ago, nobody loads it any more.",
-    "roll_back": "v3 answers 40 ms slower since Monday; v2 did not.",
+    "archive": "Replaced by v2 two releases ago and no longer loaded by any service.",
+    "roll_back": "v3 has responded 40 ms slower since Monday; v2 did not.",
 }
 
 
@@ -148,10 +148,10 @@ def _preview_texts(dialog_state: MoveDialogState) -> list[str]:
 
 
 def _ask_aliases(dialog_state: MoveDialogState) -> tuple[str, ...]:
-    """Other aliases on displaced versions: they stay, unless the person takes them along."""
+    """Ask which other aliases of the displaced versions to move along; the rest stay."""
     moved_aliases = []
     for alias, displaced_version in dialog_state.displaced_aliases:
-        label = f"Alias **{escape(alias)}** stays on {version_label(displaced_version)}; take it along to {version_label(dialog_state.version)}"
+        label = f"Alias **{escape(alias)}** stays on {version_label(displaced_version)}; move it to {version_label(dialog_state.version)} as well"
         if st.checkbox(label, key=f"models.along.{alias}"):
             moved_aliases.append(alias)
     return tuple(moved_aliases)
@@ -164,12 +164,12 @@ def _ask_version(dialog_state: MoveDialogState) -> str:
 
 
 def _decide(dialog_state: MoveDialogState, answers: tuple[str, str, str, str], moved_aliases: tuple[str, ...]) -> None:
-    """Check what was typed, carry the decision out, and leave the dialog; an error stays inside it."""
+    """Validate the input, carry out the decision and close the dialog; show any error inside it."""
     category, reason_text, name, typed_version = answers
     try:
         if typed_version.strip().lower().removeprefix("v") != dialog_state.version:
             raise BadInput(
-                "The version that was typed is not the one to be moved.", next=f"Type {version_label(dialog_state.version)}."
+                "The typed version does not match the one being moved.", next=f"Type {version_label(dialog_state.version)}."
             )
         reason = make_reason(category, reason_text)
         request = MoveRequest(
@@ -185,7 +185,7 @@ def _decide(dialog_state: MoveDialogState, answers: tuple[str, str, str, str], m
             result = move_version(writer(name), request)
     except PodiumError as error:
         if isinstance(error, BackendError):
-            clear_cache()  # part of it may be done
+            clear_cache()  # it may have been partly applied
         show_error(error)
         return
     remember_user_name(name)
@@ -202,17 +202,17 @@ def _result_message(result: MoveResult) -> tuple[Literal["success", "warning"], 
         case "applied":
             return (
                 "success",
-                f"Entry {result.position} recorded. {version_label(result.version)} is in {result.to_stage}{f', in place of {displaced_text}' if displaced_text else ''}.",
+                f"Entry {result.position} recorded. {version_label(result.version)} is now in {result.to_stage}{f', replacing {displaced_text}' if displaced_text else ''}.",
             )
         case "unchanged":
-            return "success", f"{version_label(result.version)} is in {result.to_stage} already. Nothing was changed."
+            return "success", f"{version_label(result.version)} is already in {result.to_stage}. Nothing was changed."
         case "overtaken" if result.waiting_for:
             return (
                 "warning",
-                f"Entry {result.position} recorded. {version_label(result.version)} is in {result.to_stage}, but a later decision is still open: finish it, or give it up.",
+                f"Entry {result.position} recorded. {version_label(result.version)} is in {result.to_stage}, but a later decision is still open. Finish it or give it up.",
             )
         case "overtaken":
-            return "warning", f"Entry {result.position} recorded, but a later decision came first. Look at the history."
+            return "warning", f"Entry {result.position} recorded, but a later decision took effect first. Check the history."
         case _:
             return (
                 "warning",

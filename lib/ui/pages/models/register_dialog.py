@@ -1,4 +1,4 @@
-"""The register dialog: a run's model becomes a new model or a new version, with a description that is asked for."""
+"""The register dialog: register a run's model as a new model or a new version, with a description."""
 
 import re
 from typing import Any
@@ -23,12 +23,12 @@ from lib.ui.queries.runs import cached_runs
 
 RUN_KEY = "models.register.run"
 MAX_RUNS_ASKED = 500
-"""Runs of an experiment that are asked for the model they were registered in."""
+"""Maximum number of runs of an experiment searched for the model they were registered in."""
 NEW_MODEL, NEW_VERSION = "New model", "New version"
 
 
 def register_button(disabled: dict[str, Any]) -> None:
-    """The button that opens the dialog; `disabled` greys it out with a reason, see `write_access`."""
+    """Show the button that opens the dialog; `disabled` greys it out with a reason, see `write_access`."""
     st.button(
         "Register a version",
         icon=":material/add_box:",
@@ -39,18 +39,18 @@ def register_button(disabled: dict[str, Any]) -> None:
 
 
 def open_register_dialog(run_id: str = "") -> None:
-    """Open the dialog at the next run of the page; without a run it asks for one."""
+    """Open the dialog on the next rerun; without a run it asks for one."""
     st.session_state[RUN_KEY] = run_id
 
 
 def _close_register_dialog() -> None:
-    """Forget the dialog."""
+    """Close the dialog."""
     st.session_state.pop(RUN_KEY, None)
     st.query_params.pop("register", None)
 
 
 def show_register_dialog() -> None:
-    """Draw the dialog when it was opened here or by a link `?register=<run>`."""
+    """Draw the dialog if it was opened here or by a link with `?register=<run>`."""
     if "register" in st.query_params and RUN_KEY not in st.session_state:
         open_register_dialog(st.query_params["register"])
     if RUN_KEY in st.session_state:
@@ -69,10 +69,10 @@ def _show_dialog(backend: Backend) -> None:
 
 
 def _choose_run(backend: Backend) -> str:
-    """Experiment, then a run of it that has a model."""
+    """Ask for an experiment, then for one of its runs that has a model. Returns the run id, or an empty string."""
     experiments = {experiment.experiment_id: experiment.name for experiment in read_experiments(backend)}
     if not experiments:
-        st.markdown("There is no run yet. Launch a demo first.")
+        st.markdown("There are no runs yet. Launch a demo first.")
         return ""
     experiment = st.selectbox(
         "Experiment", list(experiments), format_func=experiments.__getitem__, key="models.register.experiment"
@@ -80,11 +80,11 @@ def _choose_run(backend: Backend) -> str:
     table = read_runs(backend, Search((experiment,)))
     is_logged_model_unknown = (
         read_capabilities(backend).logged_models.is_available is False
-    )  # then only the files of a run show it
+    )  # then only a run's files show whether it has a model
     has_model = table.identity["has_model"] | is_logged_model_unknown
     names = {str(run): str(name) for run, name in table.identity.loc[has_model, "name"].items()}
     if not names:
-        st.markdown("No run of this experiment has logged a model.")
+        st.markdown("No run in this experiment has logged a model.")
         return ""
     return st.selectbox(
         "Run", list(names), format_func=lambda run_id: f"{names[run_id]} · {run_id[:8]}", key="models.register.pick"
@@ -103,14 +103,14 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
     )
     name = _ask_model_name(backend, kind, models, candidate)
     description = st.text_area(
-        "What is it?",
+        "Description",
         default_description(candidate),
         key=f"models.register.text.{candidate.run.run_id}",
         height=76,
-        help="Kept with the version.",
+        help="Saved as the version's description.",
     )
     person_name = ask_user_name()
-    with st.expander("The MLflow calls that do the same", icon=":material/code:"):
+    with st.expander("Equivalent MLflow calls", icon=":material/code:"):
         origin = {"run_id": candidate.run.run_id, "model_id": candidate.model_id}
         st.code(register_snippet(backend.uri, name, candidate.source, origin, is_new_model=name not in models), language="python")
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
@@ -123,7 +123,7 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
 
 
 def _ask_model_name(backend: Backend, kind: str, models: tuple[str, ...], candidate: ModelCandidate) -> str:
-    """The model to register in. Preselected is only what the run suggests: its own model, that of its experiment, or one of its name."""
+    """Ask for the model name. The default comes from the run: its own model, its experiment's, or one named like the run."""
     suggested_name = _suggested_name(candidate)
     if kind == NEW_VERSION:
         own_models = [version.model for version in candidate.run.versions]
@@ -133,19 +133,19 @@ def _ask_model_name(backend: Backend, kind: str, models: tuple[str, ...], candid
         )
         index = models.index(suggestion) if suggestion else None
         key = f"models.register.model.{candidate.run.run_id}"
-        return st.selectbox("Model", models, index, key=key, placeholder="Choose the model that gets a new version") or ""
-    return st.text_input("Name of the model", suggested_name, key="models.register.name", max_chars=200)
+        return st.selectbox("Model", models, index, key=key, placeholder="Choose the model for the new version") or ""
+    return st.text_input("Model name", suggested_name, key="models.register.name", max_chars=200)
 
 
 def _models_of_experiment(backend: Backend, candidate: ModelCandidate) -> list[str]:
-    """The model that versions were registered in from other runs of the experiment; none where it is not exactly one."""
+    """Return the model registered from other runs of the experiment; empty unless there is exactly one."""
     runs = cached_runs(backend, Search((candidate.run.experiment_id,), limit=MAX_RUNS_ASKED), lambda _: None)
     models = {version.model for versions in runs.identity.versions for version in versions}
     return list(models) if len(models) == 1 else []
 
 
 def _suggested_name(candidate: ModelCandidate) -> str:
-    """A name from the run's own: forest-15-trees becomes forest."""
+    """Derive a model name from the run's name: forest-15-trees becomes forest."""
     base_name = re.sub(r"[-_ ]*\d+[-_ ]*\w*$", "", candidate.run.name)
     purpose = candidate.run.tags.get("Project") or base_name or "model"
     return re.sub(r"[^\w .\-]+", "-", purpose).strip("-. ").lower().replace(" ", "-")[:60]
@@ -158,8 +158,8 @@ def _candidate_facts(candidate: ModelCandidate) -> dict[str, str]:
     versions = ", ".join(f"{version_label(version.version)} of {escape(version.model)}" for version in run.versions)
     return {
         "Run": f"{escape(run.name)} :gray[{run.run_id[:8]}]",
-        **({"Registered": f"This run already is {versions}"} if versions else {}),
-        "Measured": metrics or "nothing",
+        **({"Registered": f"This run is already {versions}"} if versions else {}),
+        "Metrics": metrics or "none",
         "Parameters": params or "none",
     }
 
@@ -167,11 +167,11 @@ def _candidate_facts(candidate: ModelCandidate) -> dict[str, str]:
 def _register(candidate: ModelCandidate, answers: tuple[str, str, str]) -> None:
     name, description, person_name = answers
     try:
-        with st.spinner("Registering and recording where it comes from…"):
+        with st.spinner("Registering the version and recording its lineage…"):
             registered_version = register(writer(person_name), candidate.run.run_id, name, description)
     except (PodiumError, NotFound) as error:
         if isinstance(error, BackendError):
-            clear_cache()  # part of it may be done
+            clear_cache()  # it may have been partly applied
         show_error(error)
         return
     remember_user_name(person_name)

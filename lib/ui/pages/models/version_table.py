@@ -1,4 +1,4 @@
-"""The versions of a model as a table to pick from, with the metrics and parameters that tell them apart."""
+"""Selectable table of a model's versions, with the metrics and parameters that distinguish them."""
 
 import hashlib
 from collections import Counter
@@ -18,15 +18,15 @@ from lib.ui.components.layout import card, table_height
 from lib.ui.queries.registry import LoadedModelStatus, source_run
 
 MAX_VERSIONS_WITH_RUNS = 50
-"""How many of the newest versions are shown with the metrics and parameters of their runs."""
+"""Maximum number of versions, newest first, shown with their runs' metrics and parameters."""
 
 
 def show_version_table(cached_status: LoadedModelStatus, selected_version: str) -> str:
-    """The versions as a table to select from; returns the number of the selected one."""
+    """Show the versions as a selectable table. Returns the number of the selected version."""
     snapshot, backend = cached_status.status.snapshot, current_backend()
     numbers = list(snapshot.versions)
     note = (
-        "choose one to see its actions"
+        "select one to see its actions"
         if len(numbers) <= MAX_VERSIONS_WITH_RUNS
         else f"metrics of the newest {MAX_VERSIONS_WITH_RUNS} of {len(numbers):,}"
     )
@@ -60,7 +60,7 @@ def _version_frame(snapshot: RegistrySnapshot, backend: Backend) -> tuple[pd.Dat
             "version": f"v{version.number}",
             "stage": [version.stage],
             "aliases": sorted(alias for alias, number in snapshot.aliases.items() if number == version.number),
-            "run": runs[version.number].name if version.number in runs else "gone" if version.run_id else "",
+            "run": runs[version.number].name if version.number in runs else "deleted" if version.run_id else "",
             **{f"m.{name}": runs[version.number].metrics.get(name) if version.number in runs else None for name in metrics},
             **{f"p.{name}": runs[version.number].params.get(name) if version.number in runs else None for name in params},
             "created": pd.Timestamp(version.created_at),
@@ -71,7 +71,7 @@ def _version_frame(snapshot: RegistrySnapshot, backend: Backend) -> tuple[pd.Dat
 
 
 def read_source_runs(snapshot: RegistrySnapshot, backend: Backend) -> dict[str, Run]:
-    """The runs of the newest versions, as far as they still exist."""
+    """Return the runs of the newest versions by version number, where they still exist."""
     runs = {
         version.number: source_run(backend, version.run_id)
         for version in list(snapshot.versions.values())[:MAX_VERSIONS_WITH_RUNS]
@@ -80,9 +80,9 @@ def read_source_runs(snapshot: RegistrySnapshot, backend: Backend) -> dict[str, 
 
 
 def rank_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names, the most informative first: accuracy and AUC, then what differs between the versions, then what most have.
+    """Rank names, most informative first: headline metrics, then values that differ between versions, then the most common.
 
-    What MLflow measured of the machine comes last.
+    MLflow's system metrics come last.
     """
     counts = Counter(name for row in rows for name in row)
     varied_names = {name for name in counts if len({str(row.get(name)) for row in rows}) > 1}

@@ -1,1 +1,1 @@
-"""The Settings page in parts: the list of backends, adding one, and signing in."""
+"""Components of the Settings page: backend list, adding a backend, keys, and sign-in."""

@@ -1,4 +1,4 @@
-"""The list on Settings: every backend with its location and status; use, test and remove it. A removal can be undone."""
+"""The list of backends with location, status, and buttons to use, test and remove each. Removal can be undone."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,14 +41,14 @@ STATUSES_KEY, REMOVED_KEY, PROBLEM_KEY = "settings.tested", "settings.removed", 
 
 @dataclass(frozen=True)
 class BackendStatus:
-    """How a test ended: a key of HEALTH_BADGES, and what is wrong, if anything."""
+    """Result of a test: a key of HEALTH_BADGES, and the problem, if any."""
 
     health: str
     problem: PodiumError | None = None
 
 
 def read_config_or_show_error() -> BackendConfig:
-    """The named backends; none, and the error in its place, when their file cannot be read."""
+    """Return the configured backends; if their file cannot be read, show the error and return none."""
     try:
         return read_config()
     except PodiumError as error:
@@ -57,7 +57,7 @@ def read_config_or_show_error() -> BackendConfig:
 
 
 def show_last_result() -> None:
-    """What the last click led to: an error, something done, or a removal with its way back."""
+    """Show the result of the last action: an error, a message, or a removal with an undo button."""
     if problem := st.session_state.pop(PROBLEM_KEY, None):
         show_error(problem)
     flash.show_flash(flash.SETTINGS)
@@ -65,16 +65,16 @@ def show_last_result() -> None:
     if isinstance(removed_backend, ConfiguredBackend):
         with st.container(horizontal=True, vertical_alignment="center", key="settings.gone"):
             st.info(
-                f"{escape(removed_backend.name)} was taken out of the list. What is stored there was not touched.",
+                f"{escape(removed_backend.name)} was removed from the list. Its data was not touched.",
                 icon=":material/delete:",
             )
             st.button("Undo", icon=":material/undo:", key="settings.undo", on_click=run_action, args=(_undo_removal,))
 
 
 def show_backend_list(config: BackendConfig) -> None:
-    """One row for Podium's own backend, then one for each named one."""
+    """Show a row for Podium's own backend, then one per configured backend."""
     note = (
-        "shared: its operator edits the list" if config.is_shared else f"kept in {escape(config_path().name)}, without any secret"
+        "shared: its operator edits the list" if config.is_shared else f"saved in {escape(config_path().name)}, without secrets"
     )
     with card("Backends", note, key="settings.backends"):
         own_backend = _own_backend()
@@ -83,15 +83,15 @@ def show_backend_list(config: BackendConfig) -> None:
         for configured_backend in config.backends:
             _show_row(configured_backend, is_shared=config.is_shared)
         if not config.backends:
-            st.caption("Add a server, a database or another file at the right, and switch between them here.")
+            st.caption("Add a server, a database or another file on the right and switch between them here.")
 
 
 def show_backend_capabilities() -> None:
-    """What the backend in use can do; nothing while it does not answer, which its row and the sidebar say."""
+    """Show the current backend's capabilities; nothing if it does not respond, since its row and the sidebar report that."""
     with suppress(PodiumError):
         backend = current_backend()
         if ping_backend(backend).problem is None:
-            with st.spinner("Asking what it can do…"):
+            with st.spinner("Reading capabilities…"):
                 capabilities = read_capabilities(backend)
             capability_panel.show_capabilities(capabilities)
 
@@ -138,7 +138,7 @@ def _show_badges(configured_backend: ConfiguredBackend, *, is_used: bool) -> Non
         show_badge(
             HEALTH_BADGES,
             status.health,
-            {"ok": "Answers", "warning": "Needs something", "broken": "Does not answer"}[status.health],
+            {"ok": "Reachable", "warning": "Needs attention", "broken": "Unreachable"}[status.health],
         )
 
 
@@ -170,14 +170,14 @@ def _show_buttons(configured_backend: ConfiguredBackend, *, is_used: bool, is_sh
             disabled=is_shared,
             help="This Podium is shared: its operator edits backends.toml."
             if is_shared
-            else "Only takes it off this list; it can be undone.",
+            else "Only removes it from this list. Can be undone.",
             on_click=run_action,
             args=(_remove_backend, configured_backend),
         )
 
 
 def check_backend(backend: Backend) -> BackendStatus:
-    """Ask a backend within five seconds. Nothing is made or changed there; to be asked to sign in is an answer too."""
+    """Test a backend within five seconds, without changing it. A request to sign in counts as reachable."""
     try:
         sqlite_store.require_database_file(backend)
         if backend.path is not None:
@@ -193,13 +193,13 @@ def check_backend(backend: Backend) -> BackendStatus:
 
 
 def _check_dagshub(backend: Backend) -> BackendStatus:
-    """A repository of DagsHub is asked through MLflow and through DagsHub, which knows who may only read."""
+    """Test a DagsHub repository through MLflow and through DagsHub, which knows about read-only access."""
     access = dagshub.probe_and_check_access(backend)
     return BackendStatus("warning", dagshub.push_permission_error(access)) if access.can_push is False else BackendStatus("ok")
 
 
 def run_action(action: Callable[..., None], *args: object) -> None:
-    """Do what a button says; what goes wrong is shown at the top of the page."""
+    """Run a button's action; an error is shown at the top of the page."""
     try:
         action(*args)
     except PodiumError as error:

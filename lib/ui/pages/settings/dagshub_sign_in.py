@@ -1,7 +1,7 @@
-"""Signing in at DagsHub on Settings: a token is asked for and nothing else; whose it is, DagsHub says.
+"""DagsHub sign-in on Settings with a token only; DagsHub reports whose token it is.
 
-What a person gives is held by this browser session only. The token that DagsHub's own client keeps on this machine is read on a button
-press, and only where machine and person belong together.
+The token is held by this browser session only. The token stored by DagsHub's own client on this machine is read on a button press,
+and only if the browser runs on this machine and Podium is not shared.
 """
 
 from collections.abc import Callable
@@ -23,41 +23,41 @@ from lib.ui.components.write_access import missing_reason
 
 
 def show_token_form(backend: Backend) -> None:
-    """The one field, and where it is right the button that takes the token kept on this machine."""
+    """Show the token field, and on the user's own machine a button that uses the stored token."""
     with st.form("settings.hub", border=False, clear_on_submit=True):
         token = st.text_input(
             "DagsHub token",
             type="password",
             key="settings.token",
             autocomplete="off",
-            help="DagsHub makes one under your picture, Settings, Tokens.",
+            help="Create one on DagsHub under your profile picture, Settings, Tokens.",
         )
         if st.form_submit_button("Sign in", icon=":material/login:"):
             _sign_in_with_token(backend, lambda: token)
-    st.caption("Kept in memory for this browser session. It goes to this repository and to DagsHub’s own API, nowhere else.")
+    st.caption("Held in memory for this browser session. Sent only to this repository and to DagsHub’s API.")
     is_own_machine = is_on_this_machine() and not is_shared()
     if is_own_machine and st.button(
-        "Use the token kept by dagshub on this machine",
+        "Use the token stored by dagshub on this machine",
         type="tertiary",
         icon=":material/key:",
         key="settings.kept",
-        help="The file in which the dagshub client keeps its tokens is read, and never changed.",
+        help="Reads the dagshub client's token file and never changes it.",
     ):
         _sign_in_with_token(backend, lambda: dagshub_tokens.read_cached_token(now()))
 
 
 def show_read_only_note(backend: Backend) -> None:
-    """A line for somebody who may only read; nothing while the backend does not answer, which the sidebar says."""
+    """Show a note for a user with read-only access; nothing if the backend does not respond, since the sidebar reports that."""
     if ping_backend(backend).problem is None and (reason := missing_reason(read_capabilities(backend).write_access)):
         st.caption(f":material/visibility: {escape(reason)}")
 
 
 def _sign_in_with_token(backend: Backend, read_token: Callable[[], str]) -> None:
-    """Sign in as whom DagsHub names; a token that it refuses is not kept."""
+    """Sign in as the user reported by DagsHub; a rejected token is not stored."""
     try:
         secret = read_token().strip()
         if not secret:
-            raise BadInput("There is no token.", next="Paste it into the field.")
+            raise BadInput("No token was entered.", next="Paste your token into the field.")
         access = _check_token_owner(backend, secret)
         sign_in(backend, access.user_name, secret)
     except PodiumError as error:
@@ -70,7 +70,7 @@ def _sign_in_with_token(backend: Backend, read_token: Callable[[], str]) -> None
 
 
 def _check_token_owner(backend: Backend, token: str) -> RepositoryAccess:
-    """Whose a token is. One that DagsHub cannot check right now is kept as it is: an outage says nothing about the token."""
+    """Return the token owner's access. If DagsHub is unreachable, keep the token unchecked: an outage does not invalidate it."""
     credential = credentials.create_credential(backend.with_principal(""), "", token)
     try:
         with st.spinner("Asking DagsHub whose token it is…"):
@@ -81,5 +81,5 @@ def _check_token_owner(backend: Backend, token: str) -> RepositoryAccess:
 
 
 def _welcome_text(access: RepositoryAccess) -> str:
-    text = f"Signed in as {escape(access.user_name)}, to whom DagsHub says this token belongs."
+    text = f"Signed in as {escape(access.user_name)}, the owner of this token according to DagsHub."
     return f"{text} {escape(dagshub.read_only_text(access))}" if access.can_push is False else text

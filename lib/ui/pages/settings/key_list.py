@@ -1,6 +1,6 @@
-"""The keys on Settings: which key signs what this Podium writes, and whose others are trusted here. Nothing is changed here.
+"""Read-only list of keys on Settings: this Podium's signing key and the other known keys with their trust.
 
-Trust is given and taken away by the commands keys trust and keys distrust, on a shared Podium by its operator in the file.
+Trust is changed by the commands keys trust and keys distrust, on a shared Podium by its operator in the file.
 """
 
 import os
@@ -20,17 +20,17 @@ from lib.ui.components.layout import card, show_table
 
 
 def show_keys(*, is_shared: bool) -> None:
-    """One line per key: fingerprint, whose it is, whether it is trusted, since when."""
-    with card("Keys that sign the record", "a verified name needs a trusted one", key="settings.keys"):
+    """Show one row per key: fingerprint, owner, trust, and since when."""
+    with card("Signing keys", "a name is verified only by a trusted key", key="settings.keys"):
         try:
             keys = read_trusted_keys(os.environ, PROJECT_ROOT).keys
         except PodiumError as error:
             show_error(error)
             return
         if keys:
-            show_table([_key_cells(key) for key in keys], ["Key", "Whose", "Trusted", "Since"])
+            show_table([_key_cells(key) for key in keys], ["Key", "Owner", "Trusted", "Since"])
         else:
-            st.caption("This Podium makes a key with the first entry that it writes.")
+            st.caption("This Podium creates a key when it writes its first entry.")
         st.caption(_how_to_change(is_shared=is_shared))
 
 
@@ -52,8 +52,8 @@ def _since_text(key: KnownKey) -> str:
 
 def _how_to_change(*, is_shared: bool) -> str:
     if is_shared:
-        return f"This Podium is shared: its operator names trusted keys under {escape('[keys]')} in {escape(config_path().name)}."
+        return f"This Podium is shared: its operator lists trusted keys under {escape('[keys]')} in {escape(config_path().name)}."
     return (
         "To trust the key of another Podium: python -m lib keys trust FINGERPRINT --name NAME. "
-        f"In a container {escape(KEY_FILE_VARIABLE)} names the file of its key."
+        f"In a container, {escape(KEY_FILE_VARIABLE)} sets the path of its key file."
     )

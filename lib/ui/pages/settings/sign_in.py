@@ -1,4 +1,4 @@
-"""Signing in on Settings: what a person types is held by this browser session, sent to one address only, and never written down."""
+"""Sign-in on Settings. Credentials are held by this browser session, sent to one address only, and never saved."""
 
 import streamlit as st
 
@@ -17,15 +17,15 @@ from lib.ui.pages.settings.backend_list import check_backend, run_action
 from lib.ui.pages.settings.dagshub_sign_in import show_read_only_note, show_token_form
 
 SOURCE_LABELS = {
-    "typed": "Given here; forgotten when this browser session ends",
-    "secrets": "From Streamlit’s secrets, for everybody here",
-    "environment": "From the environment, for everybody here",
+    "typed": "Entered here; discarded when this browser session ends",
+    "secrets": "From Streamlit’s secrets, shared by all users",
+    "environment": "From the environment, shared by all users",
 }
 SIGN_IN_METHODS = ("User and password", "Token")
 
 
 def show_sign_in() -> None:
-    """As whom the backend in use is asked, and the form to ask as oneself. Nothing for a file."""
+    """Show the current identity and the sign-in form; nothing for a backend without sign-in."""
     backend = current_backend()
     if backend.kind not in ("server", "database"):
         return
@@ -39,7 +39,7 @@ def show_sign_in() -> None:
             if repository:
                 show_read_only_note(backend)
         else:
-            st.markdown(":material/no_accounts: Asked as nobody")
+            st.markdown(":material/no_accounts: Not signed in")
         if credential and credential.source == "typed":
             st.button(
                 "Sign out",
@@ -65,11 +65,11 @@ def _sign_in_form(backend: Backend) -> None:
         )
         if st.form_submit_button("Sign in", icon=":material/login:"):
             _try_sign_in(backend, user, secret)
-    st.caption("Kept in memory for this browser session. It goes to this address and nowhere else.")
+    st.caption("Held in memory for this browser session. Sent only to this address.")
 
 
 def _try_sign_in(backend: Backend, user: str, secret: str) -> None:
-    """Sign in, if the backend lets this person in; otherwise the reason, and nothing is kept."""
+    """Sign in if the backend accepts the credentials; otherwise show the reason and store nothing."""
     signed_backend = sign_in(backend, user, secret)
     status = check_backend(signed_backend)
     if status.health == "broken" and status.problem:
@@ -80,12 +80,12 @@ def _try_sign_in(backend: Backend, user: str, secret: str) -> None:
     if name:
         remember_user_name(name)
     ping_backend.clear()
-    welcome = f" as {escape(name)}, the name its server vouches for." if name else "."
-    flash.set_flash(flash.SETTINGS, f"Signed in at {escape(backend.name)}{welcome}")
+    welcome = f" as {escape(name)}, as confirmed by the server." if name else "."
+    flash.set_flash(flash.SETTINGS, f"Signed in to {escape(backend.name)}{welcome}")
     st.rerun()
 
 
 def _sign_out_backend(backend: Backend) -> None:
     sign_out(backend)
     ping_backend.clear()
-    flash.set_flash(flash.SETTINGS, f"Signed out at {escape(backend.name)}.")
+    flash.set_flash(flash.SETTINGS, f"Signed out of {escape(backend.name)}.")
