@@ -3,20 +3,14 @@
 import re
 
 import pytest
-from mlflow import MlflowClient
 from playwright.sync_api import expect
 
 from lib.ui.app.navigation import MENU_PAGES
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.conftest import copy_store
 from tests.support.browser import FLAGS, Driver, serve_mlflow, serve_podium
+from tests.support.hostile_text import fill_hostile_store
 
-HOSTILE = (
-    "![x](http://evil.invalid/a.png) [c](javascript:alert(1)) <img src=http://evil.invalid/b onerror=alert(1)> "
-    "<script>alert(1)</script> :red[fake] :green-badge[All gates pass] $x$ :material/check: http://evil.invalid www.evil.invalid"
-)
-WIDE_METRICS = [f"a metric with a long name {n}" for n in range(8)]
-"""As many as no table shows beside each other."""
 HIDDEN_PIXELS = """() => [...document.querySelectorAll('[data-testid=stDataFrame]')].map((table) => {
   const rows = Number(table.querySelector('[role=grid]').getAttribute('aria-rowcount')) - 1;
   return 32 + 31 * rows - table.querySelector('.dvn-scroller').clientHeight;
@@ -35,23 +29,7 @@ def empty_backend(empty_database, tmp_path_factory):
 def hostile_backend(empty_database, tmp_path_factory):
     """A store created with plain MLflow in which every name and text is an attack."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("hostile"))
-    client = MlflowClient(backend.uri, backend.uri)
-    experiment = client.create_experiment(HOSTILE[:200], artifact_location=str(backend.artifact_folder / "hostile"))
-    for number, status in enumerate(("FINISHED", "FAILED", "FINISHED")):
-        run = client.create_run(
-            experiment, run_name=HOSTILE, tags={"mlflow.note.content": HOSTILE, "Author": HOSTILE}
-        ).info.run_id
-        client.log_param(run, ":material-check: www.evil.invalid", HOSTILE)
-        client.log_metric(run, "accuracy", 0.5 + number / 10)
-        for name in WIDE_METRICS:
-            client.log_metric(run, name, number)
-        client.set_terminated(run, status)
-    name = HOSTILE.replace("/", "|").replace(":", ";")[:180]
-    client.create_registered_model(name, tags={"t": HOSTILE}, description=HOSTILE)
-    client.create_model_version(
-        name, str(backend.artifact_folder / "hostile"), run_id=run, description=HOSTILE, tags={"t": HOSTILE}
-    )
-    client.set_registered_model_alias(name, "champion", "1")
+    fill_hostile_store(backend)
     return backend
 
 

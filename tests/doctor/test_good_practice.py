@@ -182,6 +182,9 @@ def test_versions_are_looked_at_through_a_server_too(mlflow_server):
     register(make_writer(mlflow_server), run_id, "doctor-served")
     finding = finding_of(mlflow_server, model_versions.MODEL_VERSIONS_CHECK)
     assert not [row for row in finding.evidence if row[0] == "doctor-served v1"]
+    client(mlflow_server).delete_run(run_id)
+    finding = finding_of(mlflow_server, model_versions.MODEL_VERSIONS_CHECK)
+    assert [row[2] for row in finding.evidence if row[0] == "doctor-served v1"] == ["the run, deleted"]
 
 
 def test_secrets_are_found_and_masked_in_every_finding_and_fix(context):

@@ -98,7 +98,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def wine_runs(trained: Trained) -> list[Run]:
     names = ("Wine-Classification-RandomForest", "Default", "YT-MLOPS-Exp-2", "YT-MLOPS-Autolog-Exp-1")
-    return [run for name in names for run in trained.runs(name)]
+    runs = [run for name in names for run in trained.runs(name)]
+    assert len(runs) == 6, "three trees of the first run, and one run of each other demo"
+    return runs
 
 
 def test_one_five_and_fifteen_trees_score_exactly_this_on_the_eighteen_rows(trained: Trained) -> None:

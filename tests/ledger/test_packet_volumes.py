@@ -57,6 +57,7 @@ def packets(store, decoded_book):
         )
         for volume in decoded_book.volumes
     ]
+    assert len(positions) == 3
     return [
         *(build_decision_packet(make_writer(store), "wine", str(position)) for position in positions),
         make_answer_packet(store),

@@ -1,6 +1,6 @@
 """Carrying decisions out, taking writes back and giving up, on plain values: whatever was decided, it comes to rest."""
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from lib.ledger.state.replay import is_fulfilled
@@ -68,10 +68,12 @@ def test_whatever_was_decided_and_settled_carrying_it_out_comes_to_rest(snapshot
     state, own_ids = make_state(snapshot, decisions)
     after, _ = converge(state, snapshot, own_ids, trusted_slots)
     counts = settled_or(own_ids, state, after)
-    for intent in state.open_intents:
-        target = {"Production": "production", "Staging": "staging"}.get(intent.body.to)
-        if intent.id in own_ids and target and is_in_force(state, intent, counts):
-            assert is_fulfilled(state.holders_decided_by(counts)[target], after.slot_states[target])
+    targets = {"Production": "production", "Staging": "staging"}
+    intents = [e for e in state.open_intents if e.id in own_ids and e.body.to in targets and is_in_force(state, e, counts)]
+    event("carried out" if intents else "nothing to carry out")
+    for intent in intents:
+        target = targets[intent.body.to]
+        assert is_fulfilled(state.holders_decided_by(counts)[target], after.slot_states[target])
 
 
 @settings(max_examples=300, deadline=None)

@@ -8,7 +8,7 @@ from itertools import count
 from time import perf_counter
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
@@ -132,8 +132,8 @@ def test_a_filter_on_a_table_leaves_what_mlflow_finds_in_the_store(store, runs, 
     for run in runs:
         log_generated_run(store, experiment, run)
     table = run_reader.read_runs(store, Search((experiment,)))
-    for filter_text in filter_texts:
-        check_agreement(store, experiment, table, filter_text)
+    decided = [check_agreement(store, experiment, table, filter_text) for filter_text in filter_texts]
+    assume(any(decided))  # a parser that refuses everything leaves no example
 
 
 @pytest.fixture

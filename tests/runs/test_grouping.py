@@ -190,6 +190,7 @@ def test_the_verdict_is_welchs_test_with_holms_correction():
         for row in rows
         if row is not leader
     )
+    assert len(others) == 5
     is_rejected = True
     for rank, (p_value, standing) in enumerate(others):
         is_rejected = is_rejected and p_value <= 0.05 / (len(others) - rank)

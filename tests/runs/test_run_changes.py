@@ -29,9 +29,15 @@ def run_id(fresh_store):
 
 
 def both_backends(fresh_store, mlflow_server):
-    for n, store in enumerate((fresh_store, mlflow_server)):
-        experiment_id = make_experiment(store, f"changed by a test {n} {store.kind}")
-        yield store, log_run(store, experiment_id, "first", tags={"Author": "ana"}, model=False)
+    return [
+        (
+            store,
+            log_run(
+                store, make_experiment(store, f"changed by a test {store.kind}"), "first", tags={"Author": "ana"}, model=False
+            ),
+        )
+        for store in (fresh_store, mlflow_server)
+    ]
 
 
 def test_a_file_and_a_server_take_every_change(fresh_store, mlflow_server):

@@ -55,6 +55,8 @@ def test_every_page_that_shows_a_champion_says_that_it_was_moved_outside_and_rec
 def test_a_page_where_all_is_as_decided_shows_no_banner(app, fresh_store, name):
     promote_first(fresh_store)
     page = app(name, fresh_store)
+    champion = {"models": "Production", "audit": "v1 since", "overview": "v1"}[name]
+    assert champion in page_text(page) + "".join(str(table.value.values) for table in page.table)
     assert not page.warning
     assert not page.error
     assert not page.info
