@@ -219,8 +219,8 @@ def test_a_promotion_ends_when_the_ledger_gives_no_answer_and_says_what_is_certa
     assert ended.stderr.splitlines() == [
         (
             "podium: The server gave no answer to runs/log-parameter within 1 s. The entry DECIDED may or may not be recorded. "
-            "No version was moved; a decision that is recorded stays open until recover finishes it or gives it up. "
-            "Look at the history of this model before you do it again."
+            "No version was moved. If the decision was recorded, it stays open until you finish it or give it up with recover. "
+            "Check the history of this model before you try again."
         )
     ]
     assert proxy.requests.count(LOG_PARAMETER) == 2
@@ -265,7 +265,7 @@ def test_a_version_whose_making_was_not_confirmed_is_made_once(mlflow_server, pr
     proxy.fail("drop after", "POST model-versions/create")
     code, _, note = command(backend, "register", run_id, "--model", name)
     assert code == 1
-    assert f"The model {name} is there, and the version may be. Look at the versions of {name}" in note
+    assert f"The model {name} exists, and the version may be registered. Check the versions of {name}" in note
     assert list(read_snapshot(mlflow_server, name).versions) == ["1"]
 
 
@@ -380,7 +380,7 @@ def test_recovering_ends_whatever_fails_and_can_be_done_again(mlflow_server, pro
     else:
         assert code == 1
         assert "gives no answer" in note or "gave no answer" in note or "not answer" in note
-        assert "Nothing was changed" in note or "What was not closed is still open" in note
+        assert "Nothing was changed" in note or "Decisions that were not closed are still open" in note
         outcomes = [intent["outcome"] for intent in document["models"][0]["intents"]] if document else []
         assert outcomes in ([], ["unknown"])
     proxy.heal()
@@ -399,7 +399,7 @@ def test_recovering_that_gets_no_answer_says_what_it_does_not_know_and_asks_for_
     assert note.splitlines() == [
         (
             f"podium: {model}: The server gave no answer to model-versions/transition-stage within 1 s. "
-            "It is not certain how far the registry was moved. What was not closed is still open. "
+            "The registry may have been changed only partly. Decisions that were not closed are still open. "
             "Look again before you repeat it. Then look at the model again."
         )
     ]

@@ -62,7 +62,7 @@ def test_heads_are_noted_as_git_tags_unless_something_does_not_fit(run, two_book
     assert json.dumps(run("verify", "--tag", str(repository))[0]) == json.dumps(document)
     client(two_books).log_param(book_id_of(two_books), "000042", "hello")
     _, notes = run("verify", "--tag", str(repository), code=3)
-    assert "No tag was made" in notes
+    assert "No tag was created" in notes
     assert run("verify", "red wine", "--tag", str(repository / "nowhere"), code=1)[1].startswith("podium: ")
 
 

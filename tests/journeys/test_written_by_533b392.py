@@ -118,6 +118,18 @@ def replay_command_line(line, *options):
     return {"line": line, "code": result.exit_code, "answer": document}
 
 
+def without_explanations(command):
+    """A command line and its answer; of the explanations for users, only whether they are there: their wording may change."""
+    answer = command["answer"]
+    if not isinstance(answer, dict) or "findings" not in answer:
+        return command
+    findings = [
+        {name: bool(value) if name in ("means", "next") else value for name, value in finding.items()}
+        for finding in answer["findings"]
+    ]
+    return command | {"answer": answer | {"findings": findings}}
+
+
 def run_command(store, *arguments, code=0):
     """The document that a command prints, which must end well."""
     result = CliRunner().invoke(podium, [*arguments, "--json", "--backend", store.uri])
@@ -190,7 +202,8 @@ def run_old_code(old_tree):
 
 @pytest.mark.parametrize("command", EXPECTED["commands"], ids=case_id)
 def test_a_command_answers_as_it_did(original_store, command):
-    assert replay_command_line(command["line"], "--backend", original_store.uri) == command
+    replayed = replay_command_line(command["line"], "--backend", original_store.uri)
+    assert without_explanations(replayed) == without_explanations(command)
 
 
 @pytest.mark.parametrize("command", EXPECTED["packets"], ids=case_id)

@@ -69,8 +69,8 @@ def test_history_as_of_and_their_json_say_whose_signature_a_decision_carries(key
     assert [row.displayed_name for row in rows if row.badge == "approve"] == ["ana" if is_trusted else "claims to be ana"]
     assert [row.name_status for row in rows if row.badge == "approve"] == ["verified" if is_trusted else "claimed"]
     text = answer_text("m", ask(state))
-    assert ("Somebody who claims to be ana decided this" in text) == (not is_trusted)
-    assert ("the name is a claim" in text) == (not is_trusted)
+    assert ("Someone who claims to be ana decided this" in text) == (not is_trusted)
+    assert ("the name is only a claim" in text) == (not is_trusted)
     (holder,) = answer_to_json(ask(state))["holders"]
     assert holder["signature"] == signature
     assert holder["by"] == {"name": "ana", "how": "server"}
@@ -95,7 +95,7 @@ def test_a_typed_name_is_told_as_before_with_and_without_a_signature():
         text = answer_text("m", ask(make_state(*make_decision(Actor(name="ana"), key))))
         assert "ana decided this" in text
         assert "claims" not in text
-        assert "the name was typed in and not verified" in text
+        assert "the name was typed and not verified" in text
         assert "signature" not in answer_to_json(ask(make_state(*make_decision(Actor(name="ana"), key))))["holders"][0]
 
 

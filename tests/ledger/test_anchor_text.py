@@ -29,7 +29,7 @@ def test_a_noted_head_is_read_back_whatever_the_model_is_called(name, chain, pos
 
 @pytest.mark.parametrize("line", ["x", "3:abc", f"-1:{'a' * 64}", f"3 {'a' * 64}", f"3:{'A' * 64}", f"1234567:{'a' * 64}"])
 def test_what_is_no_head_is_named_with_its_line(line):
-    with pytest.raises(BadInput, match=r"Line 2: .* is no noted head"):
+    with pytest.raises(BadInput, match=r"Line 2: .* is not a valid head"):
         parse_anchors(f"1:{'a' * 64} wine\n{line}")
 
 

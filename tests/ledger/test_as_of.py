@@ -96,7 +96,7 @@ def test_before_the_record_begins_is_an_answer():
     assert [(interval.since, interval.until, interval.explanation) for interval in answer.unknown] == [
         (None, time_at(10), BEFORE_RECORD)
     ]
-    assert answer_sentence(answer) == "The record begins only on 24 Nov 2026, 10:00 UTC"
+    assert answer_sentence(answer) == "The record does not begin until 24 Nov 2026, 10:00 UTC"
     assert answer.holders == ()
 
 
@@ -214,7 +214,7 @@ def test_the_same_number_in_a_new_life_is_another_version():
     (holder,) = answer_at(*bodies, at=TimeQuery(time_at(10))).holders
     assert (holder.since, holder.git_commit, holder.entry_positions) == (time_at(9), "", (6,))
     assert [interval.explanation for interval in answer_at(*bodies, at=TimeQuery(time_at(5))).unknown] == [
-        "the model was deleted or made anew"
+        "the model was deleted or re-created"
     ]
 
 

@@ -145,7 +145,7 @@ def test_a_book_named_under_the_name_of_another_model_and_a_second_book_of_one_l
     lives = world.lives | {"forged": [("a", "a 1")]}
     findings = find_strays(world, planted_index, lives)
     assert [finding.what for finding in findings] == ["stray name", "rival books"]
-    assert "book book-of-… under a name that this book never had" in findings[0].means
+    assert "book book-of-… under a name this book never had" in findings[0].means
     assert world.find(world.models[0], planted_index, lives) == "book-of-a"
     assert world.find(beer, planted_index, lives) is None
 

@@ -110,7 +110,7 @@ def test_a_packet_says_how_many_entries_are_signed_and_by_which_keys(decision, a
     for packet in (decision, answer):
         (packet_key,) = packet.keys
         assert (packet_key.fingerprint, packet_key.own, packet_key.trusted) == (fingerprint_of(key), True, True)
-        assert packet_key.name == "the Podium that made this packet"
+        assert packet_key.name == "the Podium that created this packet"
         unsigned_count = sum('"sig"' not in entry.text for entry in packet.entries)
         assert packet.signatures == PacketSignatures(trusted=len(packet.entries) - unsigned_count, unknown=0, none=unsigned_count)
         assert packet.signatures.trusted >= 2
@@ -152,7 +152,7 @@ def test_a_forger_who_signs_with_a_key_of_his_own_is_not_trusted(decision, key):
     forged = forged.model_copy(update={"keys": (*decision.keys, mal_key), "signatures": counts})
     assert verify(forged).mismatches == ()
     assert problems(verify(forged, trust_fingerprints([fingerprint_of(key)]))) == {
-        (f"entry {place}", "It is signed by a key that was not named")
+        (f"entry {place}", "It is signed by a key that was not given")
     }
 
 
@@ -172,7 +172,7 @@ def test_a_forger_who_takes_the_signatures_away_is_told_when_a_key_is_named(answ
     stripped = strip_signatures(answer)
     assert verify(stripped).mismatches == ()
     verification = verify(stripped, trust_fingerprints([fingerprint_of(key)]))
-    assert problems(verification) == {("signatures", "No entry that proves this is signed by a key that was named.")}
+    assert problems(verification) == {("signatures", "No entry that proves this is signed by a given key.")}
 
 
 def test_an_unsigned_entry_after_a_signed_one_is_told_when_a_key_is_named(answer, key):
@@ -187,7 +187,7 @@ def test_an_unsigned_entry_after_a_signed_one_is_told_when_a_key_is_named(answer
     assert verify(forged).mismatches == ()
     first_signed = min(entry.place for entry in answer.entries if '"sig"' in entry.text)
     assert problems(verify(forged, trust_fingerprints([fingerprint_of(key)]))) == {
-        (f"entry {last_place}", f"It is not signed, and entry {first_signed} before it is.")
+        (f"entry {last_place}", f"It is not signed, although the earlier entry {first_signed} is.")
     }
 
 
@@ -221,7 +221,7 @@ def as_format(packet, number, **parts):
 
 def test_format_1_is_read_as_before_and_has_no_part_of_format_2(decision, key):
     assert verify(as_format(decision, 1)).mismatches == ()
-    assert problems(verify(as_format(decision, 1, keys=[]))) == {("keys", "This part is none of a packet.")}
+    assert problems(verify(as_format(decision, 1, keys=[]))) == {("keys", "This part does not belong to a packet.")}
     assert verify(as_format(decision, 1), trust_fingerprints([fingerprint_of(key)])).trust_problems == ()
     assert ("packet", "This is format 3; this Podium reads formats 1 and 2.") in problems(verify(as_format(decision, 3)))
     assert {"keys", "signatures"} <= {section for section, _ in problems(verify(as_format(decision, 2)))}
@@ -243,7 +243,7 @@ def test_no_number_however_odd_makes_checking_fail(decision, places, first, key_
 
 def test_the_page_calls_a_name_verified_only_where_whoever_exported_it_trusted_the_key(store, decision, answer):
     assert "(verified)" in render_packet(decision)
-    assert "Put there by <strong><bdi>ana</bdi></strong> (verified)" in render_packet(answer)
+    assert "Decided by <strong><bdi>ana</bdi></strong> (verified)" in render_packet(answer)
     now = make_writer(store).clock()
     for packet in (
         build_decision_packet(make_writer(store), "wine", str(decision.subject.place)),
@@ -285,8 +285,8 @@ def test_export_and_verify_judge_by_the_keys_that_are_named(command, tmp_path, d
     )
     assert "signed by a trusted key" in command("verify", out, "--trust", fingerprint_of(MAL), "--trust", fingerprint)
     text = command("verify", out, "--trust", fingerprint_of(MAL), code=3)
-    assert "matches itself" in text
-    assert "is signed by a key that was not named" in text
+    assert ": intact, " in text
+    assert "is signed by a key that was not given" in text
     command("verify", out, "--trust", "ana", code=2)
 
 

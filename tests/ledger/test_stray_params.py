@@ -40,7 +40,7 @@ from tests.support.ledger_factories import (
 BOOK = f"{0:032x}"
 MADE_UP_CHAIN = "f" * 64
 BLOCKING = {"chain broken"}
-"""What planted values may stop, until somebody settles it: two that go on from one another (contract §3.4)."""
+"""What planted values can block until it is settled: two that continue one another (contract §3.4)."""
 
 
 def make_story():
@@ -178,7 +178,7 @@ def test_a_text_that_fits_no_hash_accuses_nobody_of_changing_the_database():
         value = f"{ULID()} {hash_text(text)} {next_chain(book.tip, hash_text(text))} {text.removesuffix(rest)}"
         (finding,) = decode_volume(params | {param_key(book.head + 1): value}, BOOK).findings
         assert (finding.position, finding.what, finding.blocks_writing) == (book.head + 1, what, False)
-        assert "or somebody wrote it so" in finding.means
+        assert "written that way. The entry is ignored." in finding.means
 
 
 @settings(deadline=None)

@@ -214,7 +214,7 @@ def test_history_log_as_of_and_the_strip_go_through_all_volumes(fresh_store):
 def test_the_line_of_a_volume_says_so_in_words(fresh_store):
     state = make_two_volume_book(fresh_store)
     (row,) = [row for row in history_rows(state) if row.badge == "VOLUME"]
-    assert row.summary == "The book goes on in another run"
+    assert row.summary == "The book continues in another run"
 
 
 def test_verify_goes_through_all_volumes_and_takes_anchors_of_every_place(fresh_store):

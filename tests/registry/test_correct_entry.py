@@ -65,7 +65,7 @@ def test_history_and_log_say_by_what_an_entry_is_superseded(promoted, monkeypatc
     [
         ("OPENED", Correction(by=Actor(name="eve")), "The name of an entry"),
         ("APPLIED", Correction(effective_at="2020-01-01T00:00:00.000Z"), "The time of an entry"),
-        ("DECIDED", Correction(void=True), "That it holds of an entry"),
+        ("DECIDED", Correction(void=True), "The validity of an entry"),
         ("OPENED", Correction(reason=BETTER), "The reason of an entry"),
         ("DECIDED", Correction(), "changes nothing"),
     ],
@@ -81,7 +81,7 @@ def test_a_correction_of_nothing_or_of_what_reads_so_already_is_refused(promoted
     with pytest.raises(NotFound):
         append_correction(make_writer(promoted), "wine", "01ARZ3NDEKTSV4RRFFQ69G5FAV", Correction(note="x"), MISTAKEN)
     decided = find_entry(promoted, "DECIDED")
-    with pytest.raises(ActionRefused, match="reads so already"):
+    with pytest.raises(ActionRefused, match="already says this"):
         append_correction(make_writer(promoted), "wine", decided.id, Correction(reason=REASON), MISTAKEN)
 
 

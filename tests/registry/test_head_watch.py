@@ -83,12 +83,12 @@ def promote(writer, version="3", model="wine", to="Production"):
 
 
 def check_no_decision(writer, what, model="wine"):
-    """The alarm is there for every reader, no decision is made, and nothing is written to the store."""
+    """The alarm is there for every reader, no decision is accepted, and nothing is written to the store."""
     assert (model, what) in alarms(writer)
     before = execute(writer.backend, "select (select count(*) from params), (select count(*) from runs)")
     with pytest.raises(LedgerBroken, match=what) as error:
         promote(writer, model=model)
-    assert "No decision is made" in str(error.value)
+    assert "No decision is accepted" in str(error.value)
     assert execute(writer.backend, "select (select count(*) from params), (select count(*) from runs)") == before
     assert (model, what) in alarms(writer)
 

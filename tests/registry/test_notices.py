@@ -135,7 +135,7 @@ def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
         move_version(make_writer(fresh_store), move_request("3", "Archived", kind="adopt"))
-    with pytest.raises(ActionRefused, match="do not disagree"):
+    with pytest.raises(ActionRefused, match="no longer disagree"):
         move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
@@ -161,10 +161,10 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
     mlflow.delete_registered_model("wine")
     make_registered_model(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
     (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine", datetime.now(UTC)), {})
-    assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
+    assert (unrecorded.what, unrecorded.severity) == ("The model was re-created", "drift")
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.resolutions) == (
-        "The model was deleted and made anew",
+        "The model was deleted and re-created",
         (DriftResolution("adopt", "2", "Production"),),
     )
     assert move_version(make_writer(fresh_store), move_request("2", kind="adopt")).outcome == "applied"
@@ -376,6 +376,6 @@ def test_where_no_trusted_key_signed_who_belongs_there_the_drift_says_so(fresh_s
     status = read_model_status(fresh_store, "wine", datetime.now(UTC))
     keys = read_trusted_keys(os.environ)
     (drift,) = [notice for notice in collect_notices(status, {}, keys) if notice.severity == "drift"]
-    assert "No key that is trusted here signed that v3 belongs there" in drift.next
+    assert "No key trusted here signed the decision for v3" in drift.next
     (drift,) = [notice for notice in collect_notices(status, {}) if notice.severity == "drift"]
     assert "No key" not in drift.next, "where nothing is signed at all there is nothing to doubt"

@@ -371,7 +371,7 @@ def test_a_pending_decision_says_who_what_since_when_and_how_far_it_got(promoted
     die_after(promoted, monkeypatch, 1)
     (decision,) = list_pending_decisions(read_model_status(promoted, "wine", datetime.now(UTC)))
     assert (decision.actor.name, decision.version, decision.to_stage, decision.is_in_flight) == ("ana", "2", "Production", True)
-    assert decision.progress_text == "It is half-way: 2 moves left."
+    assert decision.progress_text == "Partly carried out: 2 moves left."
     leave_intent_open(promoted, "4", "Staging")
     *_, second = list_pending_decisions(read_model_status(promoted, "wine", datetime.now(UTC) + 2 * GRACE_PERIOD))
     assert (second.progress_text, second.is_in_flight) == ("Nothing has been moved yet: 2 moves left.", False)

@@ -128,7 +128,8 @@ def test_a_model_among_the_artifacts_of_a_run_is_found_where_there_are_no_logged
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("", "no name"), ("a/b", "cannot contain /"), ("<img src=x>", "cannot contain"), ("x" * 201, "200 fit")]
+    ("name", "message"),
+    [("", "name is empty"), ("a/b", "cannot contain /"), ("<img src=x>", "cannot contain"), ("x" * 201, "limit is 200")],
 )
 def test_a_name_the_registry_or_an_address_cannot_take_is_refused_before_anything_is_made(fresh_store, name, message):
     with pytest.raises(BadInput, match=message):
@@ -188,6 +189,6 @@ def test_every_form_of_source_leads_to_its_run(source, run_ids):
 
 def test_the_name_of_a_prompt_is_refused_and_nothing_of_it_is_changed(fresh_store):
     client(fresh_store).register_prompt("answer", "Answer {{question}} briefly.")
-    with pytest.raises(BadInput, match="name of a prompt"):
+    with pytest.raises(BadInput, match="prompt in this registry is already called answer"):
         register(make_writer(fresh_store), make_trained_run(fresh_store), "answer")
     assert client(fresh_store).load_prompt("answer", version=1).template == "Answer {{question}} briefly."

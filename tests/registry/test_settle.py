@@ -180,13 +180,13 @@ def test_of_two_who_settle_at_once_the_second_is_told(recorded):
     plant_newer_entry(recorded)
     findings = list_unsettled(recorded, "wine")
     settle(signed_writer(recorded), "wine", findings, REASON)
-    with pytest.raises(ActionRefused, match="Somebody else settled"):
+    with pytest.raises(ActionRefused, match="already settled by another user"):
         settle(signed_writer(recorded, "ben"), "wine", findings, REASON)
 
 
 def test_where_nothing_stops_them_there_is_nothing_to_settle(recorded):
     head = read_book_state(recorded, "wine").book.head
-    with pytest.raises(ActionRefused, match="Nothing stops"):
+    with pytest.raises(ActionRefused, match="Nothing blocks"):
         settle(signed_writer(recorded), "wine", list_unsettled(recorded, "wine"), REASON)
     with pytest.raises(NotFound):
         list_unsettled(recorded, "beer")
@@ -207,7 +207,7 @@ def plant_second_index(backend):
 def test_a_record_that_somebody_planted_holds_up_no_new_book_once_it_is_settled(recorded, attack):
     attack(recorded)
     make_registered_model(recorded, "beer")
-    with pytest.raises(LedgerBroken, match="not explained"):
+    with pytest.raises(LedgerBroken, match="unexplained record"):
         promote(recorded, "1", "beer")
     settled = settle_all(recorded)
     assert promote(recorded, "1", "beer") == "applied"
@@ -216,7 +216,7 @@ def test_a_record_that_somebody_planted_holds_up_no_new_book_once_it_is_settled(
     assert {(f.settled_by, f.settled_in) for f in index.findings} == {(settled.position, "wine")}
     plant_book(recorded)
     make_registered_model(recorded, "cider")
-    with pytest.raises(LedgerBroken, match="not explained"):
+    with pytest.raises(LedgerBroken, match="unexplained record"):
         promote(recorded, "1", "cider")
 
 

@@ -68,8 +68,8 @@ def test_a_record_that_an_account_cannot_read_is_not_absent(people, deny):
         deny(experiment)
         (finding,) = [finding for finding in find_unexplained(rae) if finding.model == "hidden"]
         assert finding.what == "tag without a record"
-        assert f"run {run}, which the index of this ledger does not name, and which is not there or not readable" in finding.means
-        with pytest.raises(LedgerBroken, match="not readable with this account"):
+        assert f"run {run}, which the index of this ledger does not name and which is missing or not readable" in finding.means
+        with pytest.raises(LedgerBroken, match="not readable here"):
             sync_model_status(make_writer(rae), "hidden")
         assert [f.what for v in verify_all(rae) if v.model == "hidden" for f in v.findings] == ["tag without a record"]
     finally:
