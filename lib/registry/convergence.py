@@ -47,7 +47,7 @@ class WriteJournal:
     wait_until: float | None = None
 
     def add_snapshot(self, snapshot: RegistrySnapshot) -> None:
-        """Note who holds each slot."""
+        """Record who holds each slot."""
         for slot, slot_state in snapshot.slot_states.items():
             self.seen_holders[slot].update(slot_state.holders or (NOBODY,))
 

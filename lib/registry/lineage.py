@@ -36,7 +36,7 @@ _MAX_HASHED_BYTES = 500_000_000
 _MODEL_OR_RUN_ID = re.compile(r"(m-)?[0-9a-f]{32}")
 _RETRY_SECONDS = 60.0
 """How long a server is not asked for files after it failed to answer."""
-_NO_ANSWER = "the server gave no answer for the model's files"
+_NO_ANSWER = "the server did not answer the request for the model's files"
 _UNANSWERED_AT: dict[Backend, float] = {}
 
 
@@ -52,7 +52,7 @@ class _ModelFileHashes:
 
 def read_lineage(backend: Backend, model: str, version: VersionSnapshot) -> Lineage:
     """The lineage of a version. Unavailable parts are left out, and `missing` says why."""
-    hashes, run, reason = _hash_model_files(backend, model, version), None, "the version names no run"
+    hashes, run, reason = _hash_model_files(backend, model, version), None, "the version does not name a run"
     try:
         if run_id := find_source_run_id(backend, version):
             reason = "the run is gone"

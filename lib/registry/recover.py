@@ -1,4 +1,4 @@
-"""Recovery of open decisions: a person finishes them or gives them up, with a reason, and is recorded as the one who did."""
+"""Recovery of open decisions: a person finishes them or gives them up, with a reason, and is recorded as the actor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

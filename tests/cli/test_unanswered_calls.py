@@ -299,7 +299,7 @@ def test_files_that_do_not_come_in_hold_up_no_version_and_are_asked_for_once(mlf
     for run_id in (first_run, second_run):
         version = command(backend, "register", run_id, "--model", name)[1]
         body = read_book_state(mlflow_server, name).book.entries[version["place"] - 1].body
-        assert body.lineage.missing == "the server gave no answer for the model's files"
+        assert body.lineage.missing == "the server did not answer the request for the model's files"
     assert proxy.requests.count("GET mlflow-artifacts/FILE") == 1
 
 

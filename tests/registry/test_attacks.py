@@ -122,7 +122,9 @@ def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, 
     has_model_files(fresh_store, "wine", "1")
     server.shutdown()
     assert received_headers == []
-    assert lineage.missing == "the model's files are at a http address, which is not read from here; the version names no run"
+    assert (
+        lineage.missing == "the model's files are at a http address, which is not read from here; the version does not name a run"
+    )
 
 
 @pytest.mark.parametrize(
@@ -306,5 +308,5 @@ def test_a_model_logged_through_a_server_is_not_called_broken_on_the_bare_databa
     lineage = read_lineage(fresh_store, "wine", read_snapshot(fresh_store, "wine").versions["1"])
     assert (
         lineage.missing
-        == "the model's files are at a mlflow-artifacts address, which is not read from here; the version names no run"
+        == "the model's files are at a mlflow-artifacts address, which is not read from here; the version does not name a run"
     )

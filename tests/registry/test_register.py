@@ -168,7 +168,7 @@ def test_the_lineage_of_a_version_without_a_run_is_found_by_its_logged_model(fre
 def test_a_lineage_without_any_run_says_so(fresh_store):
     register_as_the_page_of_mlflow_does(fresh_store, make_trained_run(fresh_store), "/nowhere/model")
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
-    assert lineage_of(fresh_store).missing.endswith("; the version names no run")
+    assert lineage_of(fresh_store).missing.endswith("; the version does not name a run")
 
 
 @pytest.mark.parametrize(

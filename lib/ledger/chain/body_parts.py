@@ -1,6 +1,6 @@
 """The text of a body, its continuation in the parameters `<ULID>.00`, `<ULID>.01` …, and other parameters of a book's run. Pure.
 
-Anyone with write access to a run can add parameters, but nobody can remove one. So a body is read only until its hash matches: the text
+Anyone with write access to a run can add parameters, but cannot remove any. So a body is read only until its hash matches: the text
 at the position alone, or with further parts added one by one. A body that never matches is ended by the next append (END_OF_BODY).
 Otherwise its author could hold back the last part and complete the body years later.
 """

@@ -14,9 +14,9 @@ STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 SLOTS: Mapping[Slot, Stage] = {"production": "Production", "staging": "Staging"}
 REASON_CATEGORIES: Mapping[str, str] = {
     "better": "Measured better",
-    "needed": "The product needs it",
+    "needed": "Needed by the product",
     "compliance": "Safety or compliance",
-    "incident": "Answer to an incident",
+    "incident": "Response to an incident",
     "housekeeping": "Tidying up",
     "other": "Something else",
 }

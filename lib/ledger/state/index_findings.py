@@ -1,6 +1,6 @@
 """Findings in the index of the ledger: names that no book explains, and two books for one life. Pure.
 
-Anyone with write access to the ledger can add parameters to the index, but nobody can remove one. They change no answer (`book_lookup`);
+Anyone with write access to the ledger can add parameters to the index, but cannot remove any. They change no answer (`book_lookup`);
 here they are reported. A name for a model that no longer exists cannot be distinguished from a genuine record of it.
 """
 

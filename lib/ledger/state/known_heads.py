@@ -194,7 +194,7 @@ def _judge_presence(known: KnownHead, known_heads: Mapping[str, KnownHead], pres
     if living_model and living_model.book_id != known.book_id and not _gave_its_name_up(known, known_heads, present):
         means = (
             f"On {_day(known)} the record of {model_name} was book {known.book_id[:8]}…, with {known.position} places. Now "
-            f"{f'it is book {living_model.book_id[:8]}…' if living_model.book_id else 'no book belongs to it'}, and nothing in the first "
+            f"{f'it is book {living_model.book_id[:8]}…' if living_model.book_id else 'it has no book'}, and nothing in the first "
             "one explains this."
         )
         return HeadAlarm(known, "another book", means, present.find_head(known.model))
