@@ -1,4 +1,4 @@
-"""The command line as a pipeline uses it: one JSON document, exit codes, nothing heavy for help (contract §4)."""
+"""The command line as used by a pipeline: one JSON document, exit codes, fast help (contract §4)."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""The commands that read the record and settle drift: asof, log, drift, as a pipeline uses them (contract §4)."""
+"""The commands asof, log and drift as used by a pipeline (contract §4)."""
 
 import time
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def output_of(*arguments):
 
 
 def move_outside(backend, version, stage="Production", alias="production"):
-    """Move a version by plain MLflow calls, as somebody without Podium would."""
+    """Move a version by plain MLflow calls, without Podium."""
     client(backend).transition_model_version_stage("wine", version, stage, archive_existing_versions=True)
     client(backend).set_registered_model_alias("wine", alias, version)
 
@@ -39,7 +39,7 @@ def head(backend, model="wine"):
 
 
 def quiet_moment():
-    """An instant that has passed and in which nothing was moved, as --at takes it."""
+    """A past instant without any move, in the format of --at."""
     time.sleep(0.02)
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The command verify and what this Podium remembers: alarms end it with 3, what is new is said once, and CI remembers nothing."""
+"""The command verify and remembered heads: alarms exit with 3, new books are reported once, and CI remembers nothing."""
 
 import pytest
 from click.testing import CliRunner

@@ -1,4 +1,4 @@
-"""The commands on a store whose record was replaced or hidden: exit 3 with what was found, and no command says that there is none."""
+"""The commands on a store with a replaced or hidden record: exit 3 with findings, and no command claims that there is none."""
 
 import pytest
 from click.testing import CliRunner
@@ -22,7 +22,7 @@ def recorded(run, fresh_store):
 
 
 def text_of(*arguments):
-    """What a command prints for people, on both streams."""
+    """The text output of a command on both streams."""
     return CliRunner().invoke(podium, list(arguments)).output
 
 

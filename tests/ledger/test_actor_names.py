@@ -1,4 +1,4 @@
-"""Whose name is shown as verified: only one that a trusted key vouches for; everything else is a claim, or typed, and says so."""
+"""Only names that a trusted key vouches for are shown as verified; all others as a claim or as typed."""
 
 import pytest
 
@@ -23,7 +23,7 @@ ANA = Actor(name="ana", how="server")
 
 
 def make_state(*bodies_and_keys):
-    """A book whose entries are signed by these keys; the first entry is an unsigned beginning."""
+    """A book with entries signed by these keys, after an unsigned first entry."""
     params = {}
     for body, key in ((make_opened(), None), *bodies_and_keys):
         book = decode_volume(params, BOOK)
@@ -104,7 +104,7 @@ def test_a_closing_under_a_trusted_key_verifies_no_name_of_the_decision():
 
 
 def test_a_correction_makes_no_name_verified():
-    """Who corrects a typed name into one that a server vouches for has only typed it."""
+    """A correction to a verified name is only typed."""
     state = make_state(*make_decision(Actor(name="anna")))
     reason = make_reason("other", "It was misspelt in the first place.")
     body = Corrected(**COMMON_FIELDS, reason=reason, supersedes=(state.book.entries[1].id,), instead=Correction(by=ANA))

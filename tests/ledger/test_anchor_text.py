@@ -1,4 +1,4 @@
-"""Heads noted elsewhere come back as they were noted, and clocks that differ are told without touching the order."""
+"""Heads stored elsewhere are parsed unchanged, and clock skew is reported without changing the order."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -38,7 +38,7 @@ def test_a_bare_anchor_names_no_model():
 
 
 def make_entries(*offsets):
-    """Entries whose claimed times are so many seconds after noon."""
+    """Entries whose claimed times are this many seconds after noon."""
     bodies = [UnknownBody(type="NOTE", recorded_at=format_timestamp(NOON + timedelta(seconds=offset))) for offset in offsets]
     return [Entry(position, f"id{position}", "", body) for position, body in enumerate(bodies, 1)]
 

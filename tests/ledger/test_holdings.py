@@ -1,4 +1,4 @@
-"""Who held which slot from when until when, and when nobody can know."""
+"""Who held which slot from when until when, and when that is unknown."""
 
 import itertools
 from datetime import UTC, datetime, timedelta

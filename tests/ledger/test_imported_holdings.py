@@ -1,4 +1,4 @@
-"""What imported entries tell of the time before the record: in turn, in windows, in contradiction, and never of the record's own time."""
+"""Imported entries about the time before the record: in sequence, with windows, with contradictions, and never within the record."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The key of a Podium: made once at the first signature, never half-written, read from a mounted secret, and in no text."""
+"""The key of a Podium: created once at the first signature, never half-written, read from a mounted secret, never in any text."""
 
 import json
 import os
@@ -37,13 +37,13 @@ def mode_of(path):
 
 @pytest.fixture
 def home(tmp_path):
-    """The folder of a Podium that has written nothing yet; it is not there."""
+    """The folder of a Podium that has written nothing yet; it does not exist."""
     return tmp_path / "podium"
 
 
 @pytest.fixture
 def key_file(home):
-    """The file of the key that this Podium has made."""
+    """The file of the key created by this Podium."""
     make_signer(home).load_key()
     return home / "keys" / "signing.pem"
 
@@ -146,7 +146,7 @@ def test_a_folder_that_is_none_of_this_login_gets_no_key(home, prepare):
     assert not (home / "keys" / "signing.pem").exists() or home.is_file()
 
 
-# Keys that are given
+# Provided keys
 
 
 def test_a_mounted_secret_is_used_through_its_link_and_makes_no_key(home, tmp_path):

@@ -1,4 +1,4 @@
-"""What people type for a time: instants, whole days, zones, and local times that do not exist or occur twice."""
+"""Times as typed by users: instants, full days, zones, and local times that do not exist or occur twice."""
 
 from datetime import UTC, datetime, timedelta
 

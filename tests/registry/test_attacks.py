@@ -1,4 +1,4 @@
-"""What a hostile review found: stale adoptions, bystanders moved, credentials sent abroad, false words. All must stay right."""
+"""Regressions from a hostile review: stale adoptions, unrelated versions moved, leaked credentials, false statements."""
 
 import http.server
 import threading

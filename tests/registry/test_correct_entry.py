@@ -1,4 +1,4 @@
-"""Corrections on a real store: what reads how afterwards, what cannot be corrected, and that nothing is edited."""
+"""Corrections on a real store: the corrected content, what cannot be corrected, and that nothing is edited."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A head noted as a git tag: once, under a safe name, only in a repository, and never over another head."""
+"""A head stored as a git tag: once, under a safe name, only in a repository, and never over another head."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Importing earlier decisions into a real store: what is asked afterwards, twice the same, and files that are wrong."""
+"""Importing earlier decisions into a real store: queries afterwards, repeated imports, and invalid files."""
 
 import json
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ FRAUD = EXAMPLES / "fraud-history.csv"
 
 @pytest.fixture
 def run(fresh_store, monkeypatch, clean_session):
-    """Run a command on a fresh store; gives exit code, JSON document and stderr."""
+    """Run a command on a fresh store. Returns the JSON document and stderr."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     monkeypatch.setenv("PODIUM_USER", "ines")
 
@@ -52,7 +52,7 @@ def run_for_text(*arguments):
 
 
 def register_card_fraud(backend):
-    """The bank's model as it stands today: v3 in Production, and no record yet."""
+    """The bank's present model: v3 in Production, and no record yet."""
     return make_registered_model(
         backend, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"}
     )

@@ -1,4 +1,4 @@
-"""Records that were replaced, hidden, copied or forged through plain MLflow calls: named wherever they stand, and no new one begins."""
+"""Records replaced, hidden, copied or forged through plain MLflow calls are found wherever they are, and no new one begins."""
 
 from datetime import UTC, datetime
 
@@ -37,7 +37,7 @@ def findings_by_model(backend):
 
 
 def finding_of(backend, what):
-    """The one finding of this kind that belongs to no model."""
+    """The only finding of this kind that belongs to no model."""
     (finding,) = [finding for v in verify_index(backend) for finding in v.findings if finding.what == what]
     return finding
 
@@ -49,7 +49,7 @@ def count_runs(backend):
 
 
 def check_that_no_record_begins(backend, model="beer"):
-    """A new model gets no book, and nothing is written."""
+    """Check that a new model gets no book and nothing is written."""
     make_registered_model(backend, model)
     before = count_runs(backend)
     with pytest.raises(LedgerBroken, match="No new record begins"):
@@ -94,7 +94,7 @@ def test_a_second_index_in_an_experiment_of_its_own_is_named_even_when_it_is_del
 
 
 def test_books_whose_experiment_was_renamed_go_on_where_another_one_leads_to_the_same_index(recorded):
-    """The index names a book by its run id: where the run stands hides nothing."""
+    """The index names a book by its run id, so moving the run to another experiment hides nothing."""
     mlflow = client(recorded)
     book = book_id_of(recorded)
     index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
@@ -343,7 +343,7 @@ def test_a_store_into_which_another_one_was_imported_says_so_and_begins_nothing(
 
 
 def test_a_book_moved_by_its_index_to_a_copy_is_the_copy_that_counts_and_does_not_fit(recorded):
-    """Somebody points a new index at a copy: its chain is not its own, so none of its entries counts."""
+    """A new index points to a copy. The copy's chain is seeded with another run id, so none of its entries counts."""
     mlflow = client(recorded)
     ledger = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id
     copied_id = copy_run(mlflow, book_id_of(recorded), ledger)
@@ -365,7 +365,7 @@ def test_a_volume_that_no_book_goes_on_in_is_named(recorded):
     assert "has the places 1001 to 1001 of a book of wine" in finding_of(recorded, "volume without a book").means
 
 
-# What is none
+# Not findings
 
 
 def test_what_a_lost_race_leaves_and_ordinary_runs_are_no_finding(recorded):

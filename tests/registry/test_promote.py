@@ -1,4 +1,4 @@
-"""Promotions on a real SQLite store: who holds what, what is recorded, and what is refused."""
+"""Promotions on a real SQLite store: holders, entries, and refusals."""
 
 import sqlite3
 from contextlib import closing
@@ -21,7 +21,7 @@ from tests.support.registry_factories import entry_types, finish_open_decisions,
 
 
 def production_holder(backend, model="wine"):
-    """Alias, stage and ledger agree on the holder of Production; returned is that holder."""
+    """Check that alias, stage and ledger agree on the holder of Production, and return it."""
     snapshot, state = read_snapshot(backend, model), read_book_state(backend, model)
     slot_state = snapshot.slot_states["production"]
     desired = state.desired_holders()["production"]

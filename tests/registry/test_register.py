@@ -1,4 +1,4 @@
-"""Registering the model of a run, and the lineage that is kept of it by value."""
+"""Registering the model of a run, and its lineage recorded by value."""
 
 import hashlib
 import subprocess
@@ -75,7 +75,7 @@ def test_a_version_whose_files_are_gone_is_not_whole_and_its_lineage_says_so(fre
 
 
 def test_a_link_out_of_a_models_folder_is_not_hashed_into_its_lineage(fresh_store, tmp_path):
-    """Otherwise the record would hold a hash of any file that Podium's login can read."""
+    """Otherwise the record could contain a hash of any file readable by Podium's login."""
     make_registered_model(fresh_store, versions=2)
     (tmp_path / "secret").write_text("s3cret")
     folder = fresh_store.artifact_folder / "plain-1"
@@ -150,7 +150,7 @@ def test_descriptions_begin_with_what_is_known(fresh_store):
 
 
 def register_as_the_page_of_mlflow_does(store, run_id, source=None):
-    """A version that names no run: only its source leads to the logged model."""
+    """A version without a run: only its source leads to the logged model."""
     mlflow = client(store)
     (model_id,) = [output.model_id for output in mlflow.get_run(run_id).outputs.model_outputs]
     mlflow.create_registered_model("wine")
