@@ -78,7 +78,7 @@ def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, 
     )
     assert len(rows) == last.position
     (row,) = [row for row in rows if row["id"] == decided.id]
-    assert (row["instead"], row["superseded_by"]) == (f"Decided then: {CORRECTED_TEXT}", str(last.position))
+    assert (row["instead"], row["superseded_by"]) == (f"Decided: {CORRECTED_TEXT}", str(last.position))
 
     driver.key("audit.packet.asof").locator("button").first.click()
     page.get_by_text("This answer with the entries that prove it.").wait_for()

@@ -189,7 +189,7 @@ def test_registering_that_fails_half_way_says_which_version_is_made(monkeypatch,
         return real(*args)
 
     monkeypatch.setattr(client(fresh_store), "log_param", log_param)
-    with pytest.raises(Busy, match=r"Version 2 of wine is made.*Do not register it again"):
+    with pytest.raises(Busy, match=r"Version 2 of wine was created.*Do not register it again"):
         register(make_writer(fresh_store), run_id, "wine")
     monkeypatch.setattr(client(fresh_store), "log_param", real)
     sync_model_status(later_writer(fresh_store), "wine")

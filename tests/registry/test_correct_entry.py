@@ -130,7 +130,7 @@ def test_an_imported_time_can_be_corrected_up_to_the_record_and_an_import_taken_
     answer = run_asof(fresh_store, "2022-09-01", monkeypatch)
     assert answer["holders"] == []
     assert "v1 by a.csv, v2 when the record began" in answer["unknown"][0]["why"]
-    with pytest.raises(ActionRefused, match="taken back"):
+    with pytest.raises(ActionRefused, match="already withdrawn"):
         append_correction(make_writer(fresh_store), "wine", second.id, Correction(note="x"), MISTAKEN)
     again = import_history(make_writer(fresh_store), "wine", ImportFile("a.csv", lines))
     assert (again.added_entry_ids, again.known_count) == ((), 2)

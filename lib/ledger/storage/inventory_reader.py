@@ -107,7 +107,7 @@ def require_explained_inventory(backend: Backend) -> None:
         count_text = f" (and {len(findings) - 1:,} more)" if findings[1:] else ""
         raise LedgerBroken(
             f"This store holds an unexplained record{count_text}: {findings[0].what}. {findings[0].means}",
-            means="No new record can begin before this is settled, so that the record does not split in two.",
+            means="No new record begins before this is settled, so that the record does not split in two.",
             next="Run verify to list everything. Settle what is not part of the record with a reason (settle, or Audit).",
         )
 
