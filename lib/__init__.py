@@ -1,1 +1,1 @@
-"""Podium without a browser: a folder per word the user says. Imports go down only (see pyproject.toml)."""
+"""Podium without a browser: one folder per domain term. Imports only go down the layers (see pyproject.toml)."""

@@ -1,22 +1,22 @@
-"""All errors that Podium shows to people: what happened, what it means, what to do next.
+"""All errors that Podium shows to users: what happened, what it means, what to do next.
 
     PodiumError
-    ├── BadInput                   what was typed is not possible
+    ├── BadInput                   the input is not valid
     ├── NotFound                   an experiment, run, model, version or file does not exist
     ├── ActionRefused              a guard refused the action; nothing was written
     ├── LedgerBroken               the ledger cannot be trusted or written
-    │   └── RecordInDoubt          a record may not be the one that this Podium saw before
+    │   └── RecordInDoubt          a record may not be the one this Podium saw before
     └── BackendError               the store of runs and models has a problem
-        ├── Unreachable            no answer, not MLflow, or no sign-in that the server accepts
-        │   ├── SignInRequired     it asks for a sign-in, and there is none
-        │   └── NoAnswer           a call was sent and not answered: whether it was carried out may be unknown
+        ├── Unreachable            no answer, not MLflow, or a sign-in the server does not accept
+        │   ├── SignInRequired     the server requires a sign-in, and none was given
+        │   └── NoAnswer           a call was sent and not answered; it may have been carried out
         ├── SignInRejected         DagsHub does not accept the token
         ├── DamagedEntry           a file of the store cannot be read; the rest can
         ├── Busy                   the database is locked
         ├── NotWritable            a file, a folder or a database cannot be written
-        │   └── MissingPermission  the server grants this user too little
+        │   └── MissingPermission  this user lacks a permission on the server
         ├── NeedsMigration         opening the database would change its schema
-        └── UpgradeInterrupted     an upgrade of the database broke off, and its complete copy is there
+        └── UpgradeInterrupted     a database upgrade was interrupted; an intact backup exists
 
 A foreign exception is translated once, where it enters (MLflow's in `backends.mlflow_errors`). Pages and the command line show
 `PodiumError` and let everything else crash, because everything else is a bug.
@@ -27,7 +27,7 @@ from contextlib import contextmanager
 
 
 class PodiumError(Exception):
-    """Something a person can understand and act on.
+    """An error that users can understand and act on.
 
     `what` happened, what it `means` for their work, and what to do `next`. All three are plain sentences, never Markdown.
     """
@@ -43,9 +43,9 @@ class PodiumError(Exception):
 
 
 class BadInput(PodiumError):
-    """The input is not possible as it was typed: an unknown name, a wrong word, a reason that is too short."""
+    """The input is not valid: an unknown name, a wrong keyword, a reason that is too short."""
 
-    title = "Please check what was typed"
+    title = "Check your input"
 
 
 class NotFound(PodiumError):
@@ -55,9 +55,9 @@ class NotFound(PodiumError):
 
 
 class ActionRefused(PodiumError):
-    """A guard refused the action: the state changed since the person looked at it, or a rule forbids it. Nothing was written."""
+    """A guard refused the action: the state has changed since the user looked at it, or a rule forbids it. Nothing was written."""
 
-    title = "Refused, and nothing was changed"
+    title = "Refused: nothing was changed"
 
 
 class LedgerBroken(PodiumError):
@@ -67,35 +67,35 @@ class LedgerBroken(PodiumError):
 
 
 class RecordInDoubt(LedgerBroken):
-    """A record is not the one that this Podium saw before, or nobody can say whether it is. It can be read, and nothing is decided."""
+    """A record is not, or may not be, the one this Podium saw before. It can be read, but no decision is accepted."""
 
 
 class BackendError(PodiumError):
-    """The backend, where runs and models live, does not do what it should."""
+    """The backend, where runs and models live, is not working as expected."""
 
     title = "The backend has a problem"
 
 
 class Unreachable(BackendError):
-    """Nothing answers, what answers is not MLflow, or it wants another sign-in."""
+    """There is no answer, the answer is not MLflow's, or the server requires another sign-in."""
 
     title = "The backend does not answer"
 
 
 class SignInRequired(Unreachable):
-    """The backend answers and asks for a sign-in; this person has not given one."""
+    """The backend answers and requires a sign-in, which this user has not given."""
 
 
 class NoAnswer(Unreachable):
-    """A call was sent, and no answer came before its deadline or before the connection broke.
+    """A call was sent, and no answer came before its deadline or before the connection was lost.
 
-    What only asked changed nothing; of what was to write, nobody knows whether it was carried out: `means` says so.
+    A read changed nothing. A write may or may not have been carried out; `means` says which applies.
     """
 
 
 @contextmanager
 def explain_no_answer(consequence: str, next: str = "") -> Iterator[None]:  # noqa: A002 - as in PodiumError
-    """Let a NoAnswer say, too, what it means for the whole action, which knows more than the call that failed."""
+    """Add to a NoAnswer what it means for the complete action; the failed call does not know that."""
     try:
         yield
     except NoAnswer as error:
@@ -103,33 +103,33 @@ def explain_no_answer(consequence: str, next: str = "") -> Iterator[None]:  # no
 
 
 class SignInRejected(BackendError):
-    """DagsHub answers and does not accept this person's token."""
+    """DagsHub answers and does not accept this user's token."""
 
     title = "The sign-in was not accepted"
 
 
 class DamagedEntry(BackendError):
-    """A file of an old file store is damaged. It is left out of every list, and named."""
+    """A file of an old file store is damaged. It is left out of every list and reported."""
 
     title = "A file of the store is damaged"
 
 
 class Busy(BackendError):
-    """Another program has locked the database for longer than we wait."""
+    """Another program has kept the database locked for longer than Podium waits."""
 
     title = "The database is busy"
 
 
 class NotWritable(BackendError):
-    """A folder or database cannot be written, or this person may not write."""
+    """A folder or database cannot be written, or this user may not write to it."""
 
     title = "Not writable"
 
 
 class MissingPermission(NotWritable):
-    """A server with users lets this one read, not write. `grant_code` is the Python that grants it, for an administrator."""
+    """The server lets this user read but not write. `grant_code` is the Python with which an administrator grants the permission."""
 
-    title = "A right is missing"
+    title = "Permission missing"
 
     def __init__(self, what: str, *, means: str = "Nothing was changed.", next: str = "", grant_code: str = "") -> None:  # noqa: A002 - as above
         super().__init__(what, means=means, next=next)
@@ -137,12 +137,12 @@ class MissingPermission(NotWritable):
 
 
 class NeedsMigration(BackendError):
-    """Opening this database would change its schema, and nobody has agreed to that."""
+    """Opening this database would change its schema, and the user has not agreed to that."""
 
-    title = "This database is older than MLflow here"
+    title = "This database is older than the installed MLflow"
 
 
 class UpgradeInterrupted(BackendError):
-    """An upgrade of a database broke off, so that no MLflow can open it; the complete copy from before can be put back."""
+    """A database upgrade was interrupted, so no MLflow can open the database. The complete backup can be restored."""
 
-    title = "An upgrade broke off"
+    title = "A database upgrade was interrupted"

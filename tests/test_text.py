@@ -30,7 +30,7 @@ def test_words_are_joined_as_in_a_sentence():
 
 
 def test_versions_are_listed_and_none_is_nobody():
-    assert [version_list(versions) for versions in ([], ["1"], ["1", "2"])] == ["nobody", "v1", "v1 and v2"]
+    assert [version_list(versions) for versions in ([], ["1"], ["1", "2"])] == ["no version", "v1", "v1 and v2"]
 
 
 HIDDEN = [

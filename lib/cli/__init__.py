@@ -1,7 +1,7 @@
-"""The command line, so that a pipeline can do what a page does, with the same functions underneath (contract §4).
+"""The command line: lets a pipeline do what the pages do, with the same functions underneath (contract §4).
 
-Exit 0 done · 1 refused or failed, one line on stderr · 2 usage · 3 findings. With `--json` stdout holds one document and nothing
-else. Nothing heavy is imported before a command runs, so that `--help` and usage errors answer at once.
+Exit 0 done · 1 refused or failed, one line on stderr · 2 usage · 3 findings. With `--json` stdout holds exactly one document.
+Heavy modules are imported only when a command runs, so `--help` and usage errors respond at once.
 """
 
 from typing import Any
@@ -17,14 +17,14 @@ from lib.text import escape_unprintable
 
 
 class PodiumGroup(click.Group):
-    """All commands. What was typed may come from a store, so a usage error repeats it as harmlessly as a command prints its answer."""
+    """All commands. Arguments may come from a store, so a usage error escapes them in the same way as the output of a command."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was named."""
+        """Run the selected command."""
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.message = escape_unprintable(error.message)  # type: ignore[misc]  # final for click, which has no other place for it
+            error.message = escape_unprintable(error.message)  # type: ignore[misc]  # click declares it final and offers no other way
             raise
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: which backend, who acts, how it answers, and how an error ends it."""
+"""What all commands share: the backend, the actor, the output, and error handling."""
 
 import functools
 import getpass
@@ -32,10 +32,9 @@ EXIT_FINDINGS = 3
 
 @dataclass(frozen=True)
 class CommandContext:
-    """The common options as typed, and where the answer goes.
+    """The common options as typed, and the output stream.
 
-    `can_migrate` and `can_restore` are the consent to change an older database; `can_create` tells whether this command may make a
-    missing one.
+    `can_migrate` and `can_restore` are the consent to change an older database. `can_create`: this command may create a missing one.
     """
 
     uri: str | None
@@ -47,11 +46,11 @@ class CommandContext:
     can_create: bool = False
 
     def resolve_backend(self) -> Backend:
-        """The backend that the options or the environment name, without looking whether it is there."""
+        """The backend named by the options or the environment, without checking that it exists."""
         return resolve_backend(self.uri)
 
     def open_backend(self) -> Backend:
-        """That backend, ready to be used: reachable, and of a schema that MLflow will not change.
+        """That backend, ready to use: reachable, and with a schema that MLflow will not change.
 
         Raises NotFound for a missing database, NeedsMigration for an older one unless `--migrate` was given.
         """
@@ -66,7 +65,7 @@ class CommandContext:
             require_database_file(backend)
         if self.can_restore:
             copy, damaged = restore_backup(backend, clock())
-            print_note(f"{copy.name} is back in place; the half-way file is now {damaged.name}.")
+            print_note(f"{copy.name} was restored. The interrupted upgrade was moved to {damaged.name}.")
         try:
             ensure_database(backend)
         except NeedsMigration:
@@ -79,7 +78,7 @@ class CommandContext:
         return backend
 
     def open_writer(self) -> "Writer":
-        """Who writes, where, and by which clock: the verified name, else `--by`, else PODIUM_USER, else the login."""
+        """The writer with actor, backend and clock. The actor is the verified name, else `--by`, else PODIUM_USER, else the login."""
         from lib.ledger.storage.actor import resolve_command_actor
         from lib.ledger.storage.book import Writer
         from lib.ledger.storage.head_memory import create_head_memory
@@ -90,7 +89,7 @@ class CommandContext:
         return Writer(backend, actor, clock, create_signer(os.environ, clock), create_head_memory(os.environ))
 
     def print_result(self, document: Any, lines: list[str]) -> None:
-        """Print one JSON document, or the same for people."""
+        """Print one JSON document, or the same as readable lines."""
         if self.as_json:
             print_json(document, self.answer_stream)
         else:
@@ -98,22 +97,22 @@ class CommandContext:
 
 
 def clock() -> datetime:
-    """The clock of the command line, in UTC."""
-    return datetime.now(UTC)  # noqa: TID251 - the commands' one clock
+    """The current time for commands, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - the only clock of the commands
 
 
 def command(
     name: str, *, can_create: bool = False, is_offline: bool = False
 ) -> Callable[[Callable[..., int | None]], click.Command]:
-    """Make a command of a function that takes a `CommandContext` first: common options, errors as one line, exit code from its result.
+    """Turn a function that takes a `CommandContext` first into a command: common options, one-line errors, exit code from its result.
 
-    An offline command asks no backend and acts for nobody: of the common options it has `--json` alone.
+    An offline command uses neither a backend nor an actor: `--json` is its only common option.
     """
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @functools.wraps(function)
         def run(
-            as_json: bool,  # noqa: FBT001 - click passes them so
+            as_json: bool,  # noqa: FBT001 - click passes options this way
             backend: str | None = None,
             by: str = "",
             migrate: bool = False,  # noqa: FBT001, FBT002
@@ -132,7 +131,7 @@ def command(
 
 
 def option_callback(parse_value: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """A callback that parses an option and turns BadInput into a usage error."""
+    """A click callback that parses an option and turns BadInput into a usage error."""
 
     def callback(_: click.Context, __: click.Parameter, value: str | None) -> Any:
         try:
@@ -151,9 +150,9 @@ def parse_stage_option(text: str) -> str:
 
 
 def require_slot_stage(stage: str) -> None:
-    """Raise a usage error for a stage that no version holds: None and Archived."""
+    """Raise a usage error for stages without a holder: None and Archived."""
     if stage not in ("Production", "Staging"):
-        raise click.BadParameter(f"{stage} is held by nobody; ask for Production or Staging.", param_hint="--stage")
+        raise click.BadParameter(f"{stage} has no holder. Use Production or Staging.", param_hint="--stage")
 
 
 def parse_zone_option(name: str) -> str:
@@ -164,7 +163,7 @@ def parse_zone_option(name: str) -> str:
 
 
 def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
-    """A day or an instant as typed. Raises a usage error for one that cannot be."""
+    """A day or an instant as typed. Raises a usage error if it is not valid."""
     from lib.ledger.queries.time_query import parse_time_query
 
     try:
@@ -174,20 +173,20 @@ def parse_time_option(text: str, option: str, zone: str = "UTC") -> "TimeQuery":
 
 
 def read_file_argument(file: Path, max_bytes: int) -> bytes:
-    """The bytes of a file that was named. Raises NotFound for one that cannot be read, BadInput for a larger one, before it is read."""
+    """The bytes of a file. Raises NotFound if it cannot be read, and BadInput before reading if it is too large."""
     try:
         with file.open("rb") as source:
             data = source.read(max_bytes + 1) if os.fstat(source.fileno()).st_size <= max_bytes else b""
             size = max(len(data), os.fstat(source.fileno()).st_size)
     except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the name.") from error
+        raise NotFound(f"{file} cannot be read: {error.strerror}.", next="Check the file name.") from error
     if size > max_bytes:
-        raise BadInput(f"{file} has more than {max_bytes:,} bytes, which is the most that is read here.", next="Check the name.")
+        raise BadInput(f"{file} is larger than the limit of {max_bytes:,} bytes.", next="Check the file name.")
     return data
 
 
 def format_main_metrics(metrics: Mapping[str, Any]) -> str:
-    """The first metrics of a run for people, accuracy before all others."""
+    """The first three metrics of a run as readable text, accuracy first."""
     first = sorted(metrics.items(), key=lambda metric: metric[0] != "accuracy")[:3]
     return (
         ", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in first)
@@ -208,20 +207,20 @@ def _exit_code(run: Callable[[], int | None]) -> int:
 
 
 def _print_left_out_folders() -> None:
-    """One note on stderr for each folder of a file store that the command could not read."""
-    if "lib.backends.file_store" not in sys.modules:  # it needs MLflow, and only a client of a file store imports it
+    """Print one note on stderr for each folder of a file store that the command could not read."""
+    if "lib.backends.file_store" not in sys.modules:  # it needs MLflow; only clients of a file store import it
         return
     from lib.backends.file_store import damaged_folders
 
     for folder in damaged_folders():
-        print_note(f"podium: left out {folder.path}: {folder.reason}.")
+        print_note(f"podium: skipped {folder.path}: {folder.reason}.")
 
 
 @contextmanager
 def _silenced_libraries() -> Iterator[None]:
-    """Nothing on stderr but Podium's own line: MLflow and SQLAlchemy log the traceback of an error that they then raise.
+    """Keep stderr to Podium's own lines: MLflow and SQLAlchemy log the traceback of an error that they then raise.
 
-    What starts with a logging level of its own in MLFLOW_LOGGING_LEVEL, or with `python -W`, is left as it was asked for.
+    An explicit MLFLOW_LOGGING_LEVEL or `python -W` is respected.
     """
     previous_level = logging.root.manager.disable
     with warnings.catch_warnings():
@@ -240,14 +239,14 @@ _add_json_option = click.option("--json", "as_json", is_flag=True, help="Print o
 
 def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--restore-backup", is_flag=True, help="First put back the copy of an upgrade that broke off."),
-        click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a copy was made."),
-        click.option("--by", default="", help="Who does this; default: the name the server knows, PODIUM_USER, or your login."),
+        click.option("--restore-backup", is_flag=True, help="First restore the backup of an interrupted upgrade."),
+        click.option("--migrate", is_flag=True, help="Let MLflow migrate an older database, after a backup."),
+        click.option("--by", default="", help="Your name. Default: the name the server knows, PODIUM_USER, or your login."),
         _add_json_option,
         click.option(
             "--backend",
             metavar="URI|NAME",
-            help="sqlite:///file, http(s) address, or a name in backends.toml; default: MLFLOW_TRACKING_URI or mlflow.db.",
+            help="sqlite:///file, http(s) address, or a name in backends.toml. Default: MLFLOW_TRACKING_URI or mlflow.db.",
         ),
     ):
         function = option(function)
@@ -255,9 +254,9 @@ def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def resolve_backend(name_or_uri: str | None) -> Backend:
-    """The backend that `--backend` or the environment names, asked with what the environment holds for this very address.
+    """The backend named by `--backend` or the environment, with the credentials that the environment holds for exactly this address.
 
-    What signs in is taken out of the environment. User and password of `MLFLOW_TRACKING_URI` never go to another address.
+    Credentials are removed from the environment. User and password of `MLFLOW_TRACKING_URI` are never sent to another address.
     """
     from lib.backends import backend_config, credentials, dagshub_tokens
 

@@ -1,4 +1,4 @@
-"""The demos from a shell: list them, run one and wait for it."""
+"""The demo commands: list the demos, run one and wait for it."""
 
 import os
 from typing import Any
@@ -36,7 +36,7 @@ def list_demos(context: CommandContext) -> None:
 @click.argument("name")
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter, for example n_estimators=1,5,15")
 def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int:
-    """Run demo NAME and wait until it has ended."""
+    """Run demo NAME and wait until it ends."""
     values = dict(_parse_parameter(text) for text in params)
     demo = catalogue.find_demo(name)
     catalogue.script_arguments(demo, values)
@@ -47,7 +47,7 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
 
     backend, settings = context.open_backend(), read_job_settings(os.environ, PROJECT_FOLDER)
     job = demo_jobs.start_demo_job(settings, demo, values, backend, clock())
-    print_note(f"Job {job.id} runs; its log is {job.folder / 'log.txt'}")
+    print_note(f"Job {job.id} is running. Its log: {job.folder / 'log.txt'}")
     job = job_queue.wait(settings, job.id)
     runs = find_job_runs(backend, job.id)
     rows = [
@@ -61,9 +61,9 @@ def run_demo(context: CommandContext, name: str, params: tuple[str, ...]) -> int
         for run in runs
     ]
     lines = [f"{run.run_id}  {run.name}  {format_main_metrics(dict(run.metrics))}" for run in runs]
-    context.print_result({"demo": name, "status": job.state, "runs": rows}, lines or [f"The job ended as {job.state}."])
+    context.print_result({"demo": name, "status": job.state, "runs": rows}, lines or [f"The job ended with status {job.state}."])
     if job.state != "finished":
-        print_note(f"podium: The demo ended as {job.state}. The log says why: {job.folder / 'log.txt'}")
+        print_note(f"podium: The demo ended with status {job.state}. See its log: {job.folder / 'log.txt'}")
     return 0 if job.state == "finished" else 1
 
 
@@ -74,7 +74,7 @@ demo.add_command(run_demo)
 def _parse_parameter(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name:
-        raise click.BadParameter(f"{text!r} is not K=V.", param_hint="--param")
+        raise click.BadParameter(f"{text!r} is not of the form K=V.", param_hint="--param")
     return name.strip(), value
 
 

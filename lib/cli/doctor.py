@@ -1,4 +1,4 @@
-"""The command doctor: all checks on a backend, as lines or as JSON. It changes nothing; fixes are applied on the Doctor page."""
+"""The command doctor: all checks on a backend, as text or JSON. Read-only; fixes are applied on the Doctor page."""
 
 import sys
 from collections.abc import Callable
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 @command("doctor")
-@click.option("--check", "only", multiple=True, metavar="ID", help="Only this check; may be given several times.")
-@click.option("--markdown", is_flag=True, help="Print the whole report in Markdown.")
+@click.option("--check", "only", multiple=True, metavar="ID", help="Run only this check. Can be repeated.")
+@click.option("--markdown", is_flag=True, help="Print the complete report as Markdown.")
 def doctor(context: CommandContext, only: tuple[str, ...], **options: Any) -> int:
-    """Check the backend and say what is wrong, what it means, and which cures there are. Exit 3 when something needs a look."""
+    """Check the backend: what is wrong, what it means, and how to fix it. Exits with 3 if there are findings."""
     from lib.backends.capabilities import read_capabilities
     from lib.backends.capability_report import capability_document
     from lib.doctor.check_runner import CHECKS, no_progress, run_checks
@@ -27,7 +27,7 @@ def doctor(context: CommandContext, only: tuple[str, ...], **options: Any) -> in
     unknown_ids = [check_id for check_id in only if check_id not in {check.id for check in CHECKS}]
     if unknown_ids:
         raise click.BadParameter(
-            f"{unknown_ids[0]!r} is none of {', '.join(check.id for check in CHECKS)}.", param_hint="--check"
+            f"{unknown_ids[0]!r} is not a check. Use one of {', '.join(check.id for check in CHECKS)}.", param_hint="--check"
         )
     backend = context.resolve_backend()
     selected_checks = [check for check in CHECKS if not only or check.is_prerequisite or check.id in only]
@@ -53,7 +53,7 @@ def _print_progress(text: str) -> None:
 
 
 def _capability_lines(capabilities: "Capabilities | None") -> list[str]:
-    """What the backend can do, line by line; nothing when it was not asked."""
+    """The capabilities of the backend, one per line; empty if they were not read."""
     from lib.backends.capability_report import capability_rows, connection_text
 
     if capabilities is None:
@@ -66,7 +66,7 @@ def _capability_lines(capabilities: "Capabilities | None") -> list[str]:
 
 
 def _finding_lines(report: "Report") -> list[str]:
-    """What each finding means and which fixes the Doctor page has for it."""
+    """What each finding means, and the fixes that the Doctor page offers for it."""
     from lib.doctor.fix_runner import find_fix
 
     lines = list[str]()
@@ -74,5 +74,5 @@ def _finding_lines(report: "Report") -> list[str]:
         titles = [fix.title for offer in finding.fix_offers if (fix := find_fix(offer))]
         lines += ["", finding.title, *(f"  {text}" for text in (finding.means, finding.next) if text)]
         lines += [f"  {'; '.join(' · '.join(row) for row in finding.evidence[:5])}"] if finding.evidence else []
-        lines += [f"  Cure: {title}" for title in titles]
+        lines += [f"  Fix: {title}" for title in titles]
     return lines

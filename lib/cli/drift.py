@@ -1,4 +1,4 @@
-"""The command drift: where registry and ledger disagree, and settling it by a decision. Without --adopt or --revert it is read-only."""
+"""The command drift: show where registry and ledger disagree, or resolve it by a decision. Read-only without --adopt or --revert."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @command("drift")
 @click.argument("model")
-@click.option("--adopt", "kind", flag_value="adopt", help="Let stand what was moved outside.")
-@click.option("--revert", "kind", flag_value="revert", help="Put back what the ledger wants.")
+@click.option("--adopt", "kind", flag_value="adopt", help="Accept changes made outside Podium.")
+@click.option("--revert", "kind", flag_value="revert", help="Restore the state recorded in the ledger.")
 @click.option("--reason", default="", help="Why, in at least 20 characters.")
 @click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
 def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reason: str, category: str) -> int:
-    """Name what was moved in MODEL behind the ledger's back; let it stand, or put it back."""
+    """List what was changed in MODEL outside Podium; accept it or revert it."""
     if kind is None and (reason or category):
-        raise click.UsageError("A reason is for --adopt or --revert.")
+        raise click.UsageError("--reason and --category need --adopt or --revert.")
     if kind and not (reason and category):
         raise click.UsageError("--adopt and --revert need --reason and --category.")
     checked_reason: Reason | None = DecisionOptions(reason, category, None).checked_reason if kind else None
@@ -41,7 +41,7 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
     deleted_runs = find_deleted_source_runs(backend, status.snapshot)
     findings = _read_findings(status, deleted_runs)
     if status.state.open_intents:
-        print_note("podium: A decision is not finished; recover lists it, finishes it or gives it up.")
+        print_note("podium: A decision is not finished. Run recover to list it, finish it or give it up.")
     if kind and checked_reason and writer:
         findings = _merge_findings(
             findings,
@@ -50,7 +50,7 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
         )
     context.print_result(
         {"model": model, "findings": findings},
-        [_finding_text(finding) for finding in findings] or [f"Nothing in {model} was moved outside."],
+        [_finding_text(finding) for finding in findings] or [f"No changes outside Podium in {model}."],
     )
     return EXIT_FINDINGS if any(finding["open"] for finding in findings) else 0
 
@@ -59,7 +59,7 @@ COMMANDS = (drift,)
 
 
 def _read_findings(status: "ModelStatus", deleted_runs: "Mapping[str, str]") -> list[dict[str, Any]]:
-    """What differs or was noticed; a finding is open while somebody has to decide, record or restore something."""
+    """All drifts and notices. A finding is open while a decision, an entry or a restore is missing."""
     from lib.ledger.entry.vocabulary import SLOTS
     from lib.ledger.storage.key_trust import read_process_keys
     from lib.registry.drift import find_drifts
@@ -92,7 +92,7 @@ def _read_findings(status: "ModelStatus", deleted_runs: "Mapping[str, str]") -> 
 
 
 def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", reason: "Reason") -> dict[str, dict[str, Any]]:
-    """Decide on one finding after the other, each by its first resolution of this kind. Returns what was done by the text of the finding."""
+    """Resolve one finding after the other, each by its first resolution of this kind. Returns the action by the text of the finding."""
     from lib.ledger.entry.vocabulary import SLOTS
     from lib.registry.notices import collect_notices
     from lib.registry.promote import MoveRequest, move_version
@@ -121,7 +121,7 @@ def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", reason: "
 def _merge_findings(
     old_findings: list[dict[str, Any]], actions: dict[str, dict[str, Any]], new_findings: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The earlier findings, each with what was done about it and whether it stays open; then the new ones."""
+    """The earlier findings, each with its action and whether it is still open, followed by the new ones."""
     open_texts, known_texts = {finding["what"] for finding in new_findings}, {finding["what"] for finding in old_findings}
     findings = [{**finding, "open": finding["what"] in open_texts, **_action_of(actions, finding)} for finding in old_findings]
     return [*findings, *(finding for finding in new_findings if finding["what"] not in known_texts)]
@@ -143,4 +143,4 @@ def _finding_text(finding: dict[str, Any]) -> str:
         return f"{line} {action['kind'].capitalize()}: v{action['version']} to {action['to']}, {action['outcome']} (entry {action['place']})."
     resolutions = [f"{resolution['kind']} v{resolution['version']} to {resolution['to']}" for resolution in finding["ways"]]
     explanations = [finding[key] for key in ("means", "next") if finding.get(key)]
-    return " ".join([line, *explanations, *([f"Ways out: {', '.join(resolutions)}."] if resolutions else [])])
+    return " ".join([line, *explanations, *([f"Options: {', '.join(resolutions)}."] if resolutions else [])])

@@ -15,12 +15,12 @@ from lib.cli.context import CommandContext, command, option_callback, parse_zone
     default="UTC",
     show_default=True,
     callback=option_callback(parse_zone_option),
-    help="Of times in FILE that name no zone.",
+    help="Time zone of times in FILE without one.",
 )
 def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
     """Add the earlier decisions in FILE (CSV or JSON, see docs/import.md) to the record of MODEL.
 
-    They speak only of the time before the record began, and are marked as imported wherever they are told.
+    They may only cover the time before the record began, and are marked as imported wherever they are shown.
     """
     from lib.ledger.imports.file_parser import MAX_FILE_BYTES
 
@@ -41,8 +41,8 @@ def import_(context: CommandContext, model: str, file: Path, zone: str) -> None:
         if result.added_entry_ids
         else f"Nothing new in {file.name}."
     )
-    notes = [f"{_entry_count(result.known_count)} were there already."] if result.known_count else []
-    notes += [f"Lines of other models, left out: {result.other_model_count}."] if result.other_model_count else []
+    notes = [f"{_entry_count(result.known_count)} already existed."] if result.known_count else []
+    notes += [f"Lines about other models, skipped: {result.other_model_count}."] if result.other_model_count else []
     context.print_result(document, [" ".join([summary, *notes])])
 
 

@@ -1,4 +1,4 @@
-"""The commands keys …: which keys sign the record and which are trusted here; a new key for this Podium."""
+"""The commands keys …: list, trust, distrust and rotate the keys that sign the record."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ def keys() -> None:
 
 @command("list")
 def list_keys(context: CommandContext) -> None:
-    """List the keys that are known here, the one that this Podium signs with first."""
+    """List the known keys, starting with the one this Podium signs with."""
     from lib.ledger.storage.key_trust import read_trusted_keys
 
     _print_keys(context, read_trusted_keys(os.environ).keys)
@@ -28,7 +28,7 @@ def list_keys(context: CommandContext) -> None:
 @command("show")
 @click.argument("fingerprint", required=False)
 def show(context: CommandContext, fingerprint: str | None) -> None:
-    """Show the key with this FINGERPRINT, or the one that this Podium signs with."""
+    """Show the key with this FINGERPRINT, or the one this Podium signs with."""
     from lib.ledger.chain.signatures import parse_fingerprint
     from lib.ledger.storage.key_trust import find_current_key, read_trusted_keys
 
@@ -36,15 +36,15 @@ def show(context: CommandContext, fingerprint: str | None) -> None:
         return _print_keys(context, (find_current_key(os.environ),))
     key = read_trusted_keys(os.environ).find(parse_fingerprint(fingerprint))
     if key is None:
-        raise NotFound("No key with this fingerprint is known here.", means="", next="keys list shows those that are.")
+        raise NotFound("No key with this fingerprint is known here.", means="", next="Run keys list to see the known keys.")
     return _print_keys(context, (key,))
 
 
 @command("trust")
 @click.argument("fingerprint")
-@click.option("--name", required=True, help="Whose key it is, for people.")
+@click.option("--name", required=True, help="Display name of the owner of the key.")
 def trust(context: CommandContext, fingerprint: str, name: str) -> None:
-    """Trust the key with this FINGERPRINT: names that it vouches for are shown as verified."""
+    """Trust the key with this FINGERPRINT: names it vouches for are shown as verified."""
     from lib.ledger.storage.key_trust import trust_key
 
     _print_keys(context, (trust_key(os.environ, fingerprint, name, clock()),))
@@ -53,7 +53,7 @@ def trust(context: CommandContext, fingerprint: str, name: str) -> None:
 @command("distrust")
 @click.argument("fingerprint")
 def distrust(context: CommandContext, fingerprint: str) -> None:
-    """Trust this key no more: every name under it is shown as a claim, whenever it was written."""
+    """Distrust this key: every name it signed is shown as a claim, no matter when it was written."""
     from lib.ledger.storage.key_trust import distrust_key
 
     _print_keys(context, (distrust_key(os.environ, fingerprint, clock()),))
@@ -61,7 +61,7 @@ def distrust(context: CommandContext, fingerprint: str) -> None:
 
 @command("rotate")
 def rotate(context: CommandContext) -> None:
-    """Make a new key for this Podium. What was signed with the earlier ones stays trusted."""
+    """Create a new key for this Podium. Entries signed with earlier keys stay trusted."""
     from lib.ledger.storage.key_trust import find_current_key
     from lib.ledger.storage.signing_keys import create_signer, rotate_key
 
@@ -75,7 +75,7 @@ COMMANDS = (keys,)
 
 
 def _print_keys(context: CommandContext, known_keys: "tuple[KnownKey, ...]") -> None:
-    lines = [_key_line(key) for key in known_keys] or ["No key yet: this Podium makes one with its first entry."]
+    lines = [_key_line(key) for key in known_keys] or ["No key yet. This Podium creates one with its first entry."]
     context.print_result({"keys": [_key_to_json(key) for key in known_keys]}, lines)
 
 

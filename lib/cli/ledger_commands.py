@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 @command("asof")
 @click.argument("model", required=False)
-@click.option(
-    "--at", "at", required=True, metavar="WHEN", help="2023-03-14 for that whole day, 2023-03-14T09:00Z for an instant."
-)
+@click.option("--at", "at", required=True, metavar="WHEN", help="2023-03-14 for the full day, 2023-03-14T09:00Z for an instant.")
 @click.option("--stage", default="Production", show_default=True, callback=option_callback(parse_stage_option))
 @click.option(
     "--zone",
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     help="The time zone of WHEN, for example Europe/Berlin.",
 )
 def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: str) -> None:
-    """Say which version of MODEL, or of every model, held a stage then, who decided it, and why."""
+    """Show which version of MODEL, or of every model, held a stage at that time, who decided it, and why."""
     require_slot_stage(stage)
     now = clock()
     when = parse_time_option(at, "--at", zone)
@@ -62,21 +60,21 @@ def asof(context: CommandContext, model: str | None, at: str, stage: str, zone: 
         "answers": [{"model": result.model, **answer_to_json(result.answer)} for result in results],
     }
     context.print_result(
-        document, [line for result in results for line in _answer_lines(result)] or ["There is no registered model yet."]
+        document, [line for result in results for line in _answer_lines(result)] or ["There are no registered models yet."]
     )
     for result in results:
         if result.finding_count:
-            print_note(f"podium: Something in the record of {result.model} does not fit; verify says what.")
+            print_note(f"podium: The record of {result.model} has findings. Run verify to list them.")
 
 
 @command("log")
-@click.option("--model", help="Only entries of this model.")
+@click.option("--model", help="Only entries for this model.")
 @click.option("--type", "type_", metavar="TYPE", help="Only entries of this type, for example DECIDED.")
-@click.option("--since", metavar="WHEN", help="From this instant or day on (UTC unless it says otherwise).")
-@click.option("--until", metavar="WHEN", help="Up to this instant, or to the end of this day.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest.")
+@click.option("--since", metavar="WHEN", help="From this instant or day on (UTC unless it has an offset).")
+@click.option("--until", metavar="WHEN", help="Up to this instant, or the end of this day.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of entries, newest first.")
 def log(context: CommandContext, type_: str | None, since: str | None, until: str | None, **options: Any) -> None:
-    """Tell the entries of all books, newest first. Here --by keeps those of one person."""
+    """List the entries of all books, newest first. Here --by filters by person."""
     since_query, until_query = (
         parse_time_option(text, name) if text else None for text, name in ((since, "--since"), (until, "--until"))
     )
@@ -91,7 +89,7 @@ def log(context: CommandContext, type_: str | None, since: str | None, until: st
     if not rows or model not in (None, *(row.model for row in rows)):
         require_explained_inventory(backend)
     if model and model not in {row.model for row in rows}:
-        raise NotFound(f"There is no record of {model}.", means="", next="Check the name.")
+        raise NotFound(f"{model} has no record.", means="", next="Check the model name.")
     selected_rows = [
         row
         for row in rows
@@ -146,11 +144,11 @@ def _entry_lines(rows: "list[AuditLogEntry]", keys: "TrustedKeys") -> list[str]:
         lines.append(
             f"{format_timestamp(row.at)[:16]}Z  {body.type:<10}  {row.model} {version}  {person}{': ' if reason else ''}{reason}"
         )
-    return lines or ["No entry fits."]
+    return lines or ["No entries match."]
 
 
 def _person_of(row: "AuditLogEntry") -> str:
-    """Who did it; for an imported entry, who did it then."""
+    """The author of an entry; for an imported entry, the original author."""
     from lib.ledger.entry.types import Imported
 
     body = row.entry.body

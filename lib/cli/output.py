@@ -1,4 +1,4 @@
-"""What commands print: the answer on stdout, which belongs to it alone, and notes on stderr; foreign text in either is made harmless."""
+"""Command output: only the answer on stdout, notes on stderr. Foreign text in both is escaped."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from lib.text import escape_unprintable
 
 @contextmanager
 def reserve_stdout() -> Iterator[TextIO]:
-    """Give stdout to the answer alone: while the block runs, whatever libraries and child processes print there goes to stderr."""
+    """Reserve stdout for the answer: while the block runs, output of libraries and child processes to stdout goes to stderr."""
     stdout = sys.stdout
     if sys.stderr is None or not _is_descriptor_1(stdout):
         with redirect_stdout(sys.stderr):
@@ -31,17 +31,17 @@ def reserve_stdout() -> Iterator[TextIO]:
 
 
 def print_lines(lines: Sequence[str], stream: TextIO) -> None:
-    """Print lines of an answer. A line stays one line, whatever names and texts of a backend are in it."""
+    """Print the lines of an answer. Each stays on one line, whatever names and texts of a backend it contains."""
     click.echo("\n".join(map(escape_unprintable, lines)), file=stream)
 
 
 def print_json(document: Any, stream: TextIO) -> None:
-    """Print one JSON document. Invisible characters in its strings are written as escapes."""
+    """Print one JSON document. Invisible characters in its strings are escaped."""
     print_lines(json.dumps(document, ensure_ascii=False, indent=2).split("\n"), stream)
 
 
 def print_note(text: str) -> None:
-    """Print one line beside the answer, on stderr."""
+    """Print one line on stderr, separate from the answer."""
     click.echo(escape_unprintable(text), err=True)
 
 

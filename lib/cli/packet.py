@@ -1,4 +1,4 @@
-"""The commands packet export and packet verify: what a decision or an answer rests on, as one file, and whether that file is intact."""
+"""The commands packet export and packet verify: write the evidence for a decision or an answer to one file, and check such a file."""
 
 import os
 import shlex
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 MAX_PACKET_BYTES = 50_000_000
-"""Bytes of a packet that are read: verifying one takes five times as much memory."""
+"""Size limit for packets, in bytes: verifying one takes five times as much memory."""
 
 
 @click.group("packet")
 def packet() -> None:
-    """A decision, or an answer about the past, as one file that stands without the backend."""
+    """A decision, or an answer about the past, as one self-contained file."""
 
 
 @command("export")
 @click.argument("model")
-@click.option("--entry", metavar="ID|PLACE", help="The entry that the packet is about.")
-@click.option("--at", "at", metavar="WHEN", help="Or: who held a stage on this day or at this instant.")
+@click.option("--entry", metavar="ID|PLACE", help="The entry to export.")
+@click.option("--at", "at", metavar="WHEN", help="Alternatively: who held a stage on this day or at this instant.")
 @click.option("--stage", default="Production", show_default=True, callback=option_callback(parse_stage_option), help="With --at.")
 @click.option(
     "--zone",
@@ -51,10 +51,10 @@ def packet() -> None:
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.html or FILE.json")
 def export(context: CommandContext, model: str, entry: str | None, at: str | None, **options: Any) -> None:
-    """Write a packet of MODEL: of an entry with what belongs to it, or of the answer who held a stage then."""
+    """Write a packet for MODEL: an entry with everything related to it, or the answer to who held a stage at a time."""
     out: Path = options["out"]
     if bool(entry) == bool(at):
-        raise click.UsageError("Name the entry (--entry) or the time (--at), one of the two.")
+        raise click.UsageError("Give either an entry (--entry) or a time (--at).")
     if out.suffix.lower() not in (".html", ".json"):
         raise click.BadParameter("The file must end in .html or .json.", param_hint="--out")
     packet = _build_decision_packet(context, model, entry) if entry else _build_as_of_packet(context, model, str(at), options)
@@ -63,16 +63,16 @@ def export(context: CommandContext, model: str, entry: str | None, at: str | Non
     summary |= {"head": packet.book.head, "chain": packet.book.chain, "findings": list(packet.verify)}
     context.print_result(summary, [packet.said + ".", f"Written to {out}; sha256 of the packet: {document['sha256']}"])
     if packet.verify:
-        print_note(f"podium: Something in the book of {model} does not fit; the packet says what.")
+        print_note(f"podium: The book of {model} has findings. The packet lists them.")
 
 
 @command("verify", is_offline=True)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--trust", "fingerprints", multiple=True, metavar="FINGERPRINT", help="Judge the signatures by this key.")
+@click.option("--trust", "fingerprints", multiple=True, metavar="FINGERPRINT", help="Check signatures against this key.")
 def verify(context: CommandContext, file: Path, fingerprints: tuple[str, ...]) -> int:
-    """Check a packet against itself, without a backend. Names whatever does not match.
+    """Check that a packet is consistent, without a backend. Lists everything that does not match.
 
-    With --trust it is also judged by the keys that are named, and by no other: whatever they do not vouch for is named.
+    With --trust, signatures are also checked against the given keys only. Everything they do not vouch for is listed.
     """
     from lib.ledger.chain.signatures import trust_fingerprints
     from lib.ledger.packet.verify import verify_packet
@@ -142,10 +142,10 @@ def _verification_lines(file: Path, verification: "PacketVerification") -> list[
     assert verification.packet
     book, problems = verification.packet.book, verification.trust_problems
     return [
-        f"{file}: matches itself, {len(verification.packet.entries)} entries, chain of {book.head} places.",
+        f"{file}: intact, {len(verification.packet.entries)} entries, chain of {book.head} places.",
         f"  {verification.packet.said}.",
         f"  Entries: {verification.signatures}.",
-        *(["  Not all that proves it is vouched for:"] if problems else []),
+        *(["  Not all of the evidence is signed by the given keys:"] if problems else []),
         *(f"    {problem.section}: {problem.what}" for problem in problems),
         f"  sha256 of the packet: {verification.sha256}",
         f"  To compare with the book: podium verify {shlex.quote(book.model)} --anchor {book.head}:{book.chain}",

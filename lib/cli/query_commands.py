@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @command("models")
 def models(context: CommandContext) -> None:
-    """List the registered models with who holds which stage."""
+    """List the registered models and which version is in Production."""
     from lib.registry.reader import read_all_snapshots
 
     models = [
@@ -35,7 +35,7 @@ def models(context: CommandContext) -> None:
         for snapshot in read_all_snapshots(context.open_backend())
     ]
     context.print_result(
-        models, [f"{row['model']}: {row['versions']} versions, Production {version_list(row['production'])}" for row in models]
+        models, [f"{row['model']}: {row['versions']} versions, Production: {version_list(row['production'])}" for row in models]
     )
 
 
@@ -43,10 +43,10 @@ def models(context: CommandContext) -> None:
 @click.argument("experiment")
 @click.option("--filter", "filter_", default="", help="MLflow's search grammar, for example: metrics.accuracy > 0.9")
 def runs(context: CommandContext, experiment: str, filter_: str) -> None:
-    """List the runs of an EXPERIMENT, by its name or id.
+    """List the runs of an EXPERIMENT, given by name or id.
 
-    With --json a metric is a number, or one of the texts "NaN", "Infinity" and "-Infinity", for which JSON has no number. A metric that
-    a run did not log is not among its metrics.
+    With --json a metric is a number, or one of the strings "NaN", "Infinity" and "-Infinity", which JSON cannot express as numbers.
+    Metrics that a run did not log are absent.
     """
     from lib.runs.export.table_files import metrics_by_run
     from lib.runs.reading import run_reader
@@ -60,7 +60,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
     if not matches:
         raise NotFound(
             f"There is no experiment {experiment}.",
-            next=f"There are: {', '.join(candidate.name for candidate in experiments) or 'none yet'}.",
+            next=f"Existing experiments: {', '.join(candidate.name for candidate in experiments) or 'none yet'}.",
         )
     table = run_reader.read_runs(backend, Search((matches[0].experiment_id,), filter_))
     rows = [_run_to_json(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
@@ -71,7 +71,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
 @click.argument("model")
 @click.option("--stage", default="Production", show_default=True, callback=option_callback(parse_stage_option))
 def current(context: CommandContext, model: str, stage: str) -> None:
-    """Say which version of MODEL holds a stage, since when, and how to load it."""
+    """Show which version of MODEL holds a stage, since when, and how to load it."""
     require_slot_stage(stage)
     from lib.ledger.entry.timestamps import format_timestamp
     from lib.ledger.entry.vocabulary import slot_of
@@ -98,7 +98,7 @@ def current(context: CommandContext, model: str, stage: str) -> None:
 @command("history")
 @click.argument("model")
 def history(context: CommandContext, model: str) -> None:
-    """Tell who moved which version of MODEL, when and why (newest first; as JSON in the order of the book)."""
+    """List who moved which version of MODEL, when and why (newest first; with --json in the order of the book)."""
     from lib.ledger.chain.entry_signatures import signature_status
     from lib.ledger.queries.history import entry_to_json, history_rows, verify_names
     from lib.ledger.state.corrections import corrections_by_entry_id
@@ -146,7 +146,7 @@ def _to_python(value: Any) -> Any:
 
 
 def _format_summary(row: "HistoryRow") -> str:
-    """What an entry says; a corrected one with what is to be read instead."""
+    """The summary of an entry; if it was corrected, with the corrected text."""
     if not row.correction_positions:
         return row.summary
     return f"{row.summary} [superseded by entry {', '.join(map(str, row.correction_positions))}: {row.corrected_summary}]"

@@ -1,4 +1,4 @@
-"""The command recover: list the decisions that were never closed, finish them, or give them up with a reason."""
+"""The command recover: list open decisions, finish them, or give them up with a reason."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from lib.registry.pending_decisions import PendingDecision
 
 _UNKNOWN = "unknown"
-"""The outcome of a decision where the server gave no answer: it is closed, or still open."""
+"""The outcome of a decision if the server did not answer: closed, or still open."""
 
 
 @command("recover")
 @click.argument("model", required=False)
-@click.option("--finish", "choice", flag_value="finish", help="Carry the open decisions out.")
-@click.option("--give-up", "choice", flag_value="give up", help="Put back what they moved, and close them.")
+@click.option("--finish", "choice", flag_value="finish", help="Carry out the open decisions.")
+@click.option("--give-up", "choice", flag_value="give up", help="Undo their moves and close them.")
 @click.option("--intent", "intent_id", metavar="ID", help="Only the decision with this entry id.")
 @click.option("--reason", default="", help="Why, in at least 20 characters.")
 @click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
 def recover(context: CommandContext, model: str | None, choice: str | None, intent_id: str | None, **reason_options: str) -> int:
-    """List the open decisions of MODEL, or of all models; finish them, or give them up."""
+    """List the open decisions of MODEL, or of all models. Finish them or give them up."""
     has_reason = all(reason_options.values())
     if choice is None and any(reason_options.values()):
-        raise click.UsageError("A reason is for --finish or --give-up.")
+        raise click.UsageError("--reason and --category need --finish or --give-up.")
     if choice and not has_reason:
         raise click.UsageError("--finish and --give-up need --reason and --category.")
     reason = DecisionOptions(**reason_options, expect_champion=None).checked_reason if choice else None
     writer = context.open_writer() if choice else None
     decisions = _read_open_decisions(context, writer, model, intent_id)
     if not choice or writer is None:
-        lines = [_decision_line(decision) for decision in decisions] or ["Nothing is open."]
+        lines = [_decision_line(decision) for decision in decisions] or ["No open decisions."]
         context.print_result(_document(decisions, {}), lines)
         return EXIT_FINDINGS if decisions else 0
     outcomes, errors = _close_decisions(writer, decisions, choice, reason)
     closed = [decision for decision in decisions if outcomes.get(decision.entry_id, _UNKNOWN) != _UNKNOWN]
     lines = [f"{decision.model}: decision {decision.entry_id} {outcomes[decision.entry_id]}." for decision in closed]
-    context.print_result(_document(decisions, outcomes), lines or ([] if errors else ["Nothing is open."]))
+    context.print_result(_document(decisions, outcomes), lines or ([] if errors else ["No open decisions."]))
     for error_line in errors:
         print_note(error_line)
     return 1 if errors else 0
@@ -73,7 +73,7 @@ def _read_open_decisions(
     chosen = [decision for decision in decisions if decision.entry_id == intent_id]
     if not chosen:
         raise NotFound(
-            f"There is no open decision {intent_id}.", means="", next="recover without --intent lists those there are."
+            f"There is no open decision {intent_id}.", means="", next="Run recover without --intent to list the open decisions."
         )
     return chosen
 
@@ -81,7 +81,7 @@ def _read_open_decisions(
 def _close_decisions(
     writer: "Writer", decisions: "list[PendingDecision]", choice: str, reason: Any
 ) -> tuple[dict[str, str], list[str]]:
-    """Finish the decisions or give them up, model by model. Returns how each ended, and a line for each model that failed."""
+    """Finish the decisions or give them up, model by model. Returns the outcome of each, and one line for each model that failed."""
     from lib.registry.recover import recover_decisions
 
     outcomes, errors = dict[str, str](), list[str]()
@@ -93,7 +93,7 @@ def _close_decisions(
             errors.append(f"podium: {model}: {' '.join(str(error).split())}")
             if isinstance(error, NoAnswer):
                 outcomes |= dict.fromkeys(ids, _UNKNOWN)
-                break  # each of the others could wait as long
+                break  # every other model could take as long
             continue
         outcomes |= {closed.intent_id: closed.outcome.lower() for closed in closed_decisions}
     return outcomes, errors

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecisionOptions:
-    """The reason as typed, and which holder the stage must have for the decision to be accepted."""
+    """The reason as typed, and the holder that the stage must have for the decision to be accepted."""
 
     reason: str
     category: str
@@ -25,7 +25,7 @@ class DecisionOptions:
 
     @property
     def checked_reason(self) -> Any:
-        """The reason, checked. Raises a usage error for one that says too little."""
+        """The reason, checked. Raises a usage error if it is too short or its category is unknown."""
         from lib.ledger.entry.vocabulary import make_reason
 
         try:
@@ -35,13 +35,13 @@ class DecisionOptions:
 
     @property
     def expected_holders(self) -> str | None:
-        """The holder as the ledger writes it: `none`, a version, or several."""
+        """The expected holder in the notation of the ledger: `none`, a version, or several."""
         champion = self.expect_champion
         return None if champion is None else ",".join(part.strip().removeprefix("v") for part in champion.split(","))
 
 
 def _decision_options(function: Callable[..., int]) -> Any:
-    """The options that say why, and the guard against another champion, handed on as one `decision`."""
+    """Add the options for reason, category and expected champion, passed on as one `decision`."""
 
     @functools.wraps(function)
     def run(context: CommandContext, reason: str, category: str, expect_champion: str | None, **arguments: Any) -> int:
@@ -51,7 +51,7 @@ def _decision_options(function: Callable[..., int]) -> Any:
 
 
 def _add_reason_options(function: Any) -> Any:
-    function = click.option("--expect-champion", metavar="V|none", help="Refuse when another version holds the stage.")(function)
+    function = click.option("--expect-champion", metavar="V|none", help="Refuse if another version holds the stage.")(function)
     function = click.option("--category", required=True, help="better, needed, compliance, incident, housekeeping or other.")(
         function
     )
@@ -60,8 +60,8 @@ def _add_reason_options(function: Any) -> Any:
 
 @command("register")
 @click.argument("run_id")
-@click.option("--model", required=True, help="The registered model; made when it is missing.")
-@click.option("--description", default="", help="What this version is; default: where it comes from and what it measured.")
+@click.option("--model", required=True, help="The registered model. Created if it does not exist.")
+@click.option("--description", default="", help="Description of this version. Default: its run and metrics.")
 def register(context: CommandContext, run_id: str, model: str, description: str) -> None:
     """Register the model of run RUN_ID as a new version."""
     from lib.registry.register import register as register_version
@@ -93,7 +93,7 @@ def promote(context: CommandContext, model: str, version: str, stage: str, decis
 
 @command("rollback")
 @click.argument("model")
-@click.option("--to-version", metavar="V", help="Default: the last other version that was in Production and is whole.")
+@click.option("--to-version", metavar="V", help="Default: the last other version in Production whose files still exist.")
 @_decision_options
 def rollback(context: CommandContext, model: str, to_version: str | None, decision: DecisionOptions) -> int:
     """Put an earlier version of MODEL back into Production."""
@@ -123,9 +123,9 @@ def _print_move(context: CommandContext, result: "MoveResult") -> int:
     displaced = " and ".join(f"v{version}" for version in result.displaced_versions)
     messages = {
         "applied": f"v{result.version} of {result.model} is in {result.to_stage}{f', in place of {displaced}' if displaced else ''} (entry {result.position}).",
-        "overtaken": f"Recorded as entry {result.position}, but a later decision came first.",
-        "waiting": f"v{result.version} of {result.model} is in {result.to_stage} (entry {result.position}), but a later decision is still open; recover finishes it or gives it up.",
-        "unchanged": f"v{result.version} of {result.model} is in {result.to_stage} already.",
+        "overtaken": f"Recorded as entry {result.position}, but overtaken by a later decision.",
+        "waiting": f"v{result.version} of {result.model} is in {result.to_stage} (entry {result.position}), but a later decision is still open. Run recover to finish it or give it up.",
+        "unchanged": f"v{result.version} of {result.model} is already in {result.to_stage}.",
         "failed": f"Entry {result.position} could not be carried out: {result.failure_reason}",
     }
     key = "waiting" if result.waiting_for else result.outcome
@@ -137,5 +137,5 @@ def _print_move(context: CommandContext, result: "MoveResult") -> int:
 
 
 def _version_number(version: str) -> str:
-    """A version as typed: 3 or v3."""
+    """The version number from 3 or v3."""
     return version.removeprefix("v")

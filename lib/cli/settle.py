@@ -1,4 +1,4 @@
-"""The command settle: list what stops the decisions about a model; go on with a reason, recorded in its book."""
+"""The command settle: list what blocks decisions about a model; accept it with a reason, recorded in its book."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @command("settle")
 @click.argument("model", required=False)
-@click.option("--reason", default="", help="Why it is right to go on, in at least 20 characters.")
+@click.option("--reason", default="", help="Why it is right to continue, in at least 20 characters.")
 @click.option("--category", default="", help="better, needed, compliance, incident, housekeeping or other.")
 def settle(context: CommandContext, model: str | None, **reason_options: str) -> int:
-    """List what does not fit in the record of MODEL. With a reason: record that you looked at it, and go on.
+    """List the findings in the record of MODEL. With a reason: record that you reviewed them and continue.
 
-    Without MODEL: of a store that is another one as a whole, say that it is the one to go on with.
+    Without MODEL: accept a store that replaced the one Podium saw before.
     """
     if any(reason_options.values()) and not all(reason_options.values()):
         raise click.UsageError("Settling needs both --reason and --category.")
@@ -35,9 +35,12 @@ def settle(context: CommandContext, model: str | None, **reason_options: str) ->
         return _settle_store(context, watch, reason_options)
     if not any(reason_options.values()):
         findings = list_unsettled(context.open_backend(), model, watch).all_findings
-        lines = [*map(_finding_line, findings), *(["Nothing is settled yet: give --reason and --category."] if findings else [])]
+        lines = [
+            *map(_finding_line, findings),
+            *(["Nothing is settled yet. To settle, give --reason and --category."] if findings else []),
+        ]
         context.print_result(
-            {"model": model, "findings": _findings_to_json(findings)}, lines or [f"Nothing stops the decisions about {model}."]
+            {"model": model, "findings": _findings_to_json(findings)}, lines or [f"Nothing blocks decisions about {model}."]
         )
         return EXIT_FINDINGS if findings else 0
     from lib.registry.settle import settle as settle_findings
@@ -52,7 +55,8 @@ def settle(context: CommandContext, model: str | None, **reason_options: str) ->
         "place": settled.position,
     }
     context.print_result(
-        document, [*map(_finding_line, settled.findings), f"{model}: settled in entry {settled.position}. Decisions go on."]
+        document,
+        [*map(_finding_line, settled.findings), f"{model}: settled in entry {settled.position}. Decisions can continue."],
     )
     return 0
 
@@ -61,26 +65,22 @@ COMMANDS = (settle,)
 
 
 def _settle_store(context: CommandContext, watch: "HeadWatch", reason_options: dict[str, str]) -> int:
-    """Accept the store at this address in place of the one that was there before. The answer is kept in PODIUM_HOME."""
+    """Accept the store at this address in place of the previous one. The acceptance is stored in PODIUM_HOME."""
     from lib.registry.head_watch import accept_present_store, find_head_alarms
 
     writer = context.open_writer()
     alarm = next((a for a in find_head_alarms(writer.backend, watch) if a.what == "another store"), None)
     if alarm is None:
-        context.print_result(
-            {"findings": []}, ["This is the store that was here before. settle MODEL settles the record of a model."]
-        )
+        context.print_result({"findings": []}, ["This is the known store. To settle the record of one model, run settle MODEL."])
         return 0
     document = {"findings": [{"place": 0, "what": alarm.what, "means": alarm.means}]}
     if not any(reason_options.values()):
-        context.print_result(
-            document, [f"{alarm.what}. {alarm.means}", "If this is as it should be: give --reason and --category."]
-        )
+        context.print_result(document, [f"{alarm.what}. {alarm.means}", "If this is intended, give --reason and --category."])
         return EXIT_FINDINGS
     reason = DecisionOptions(**reason_options, expect_champion=None).checked_reason
     if not accept_present_store(writer.backend, watch.memory, clock(), (writer.actor.name, reason.text)):
-        raise NotWritable("PODIUM_HOME cannot be written, so the answer cannot be kept.", next="Check the rights of that folder.")
-    context.print_result({"settled": document["findings"]}, ["Podium goes on with the store that is here now."])
+        raise NotWritable("PODIUM_HOME cannot be written, so this cannot be saved.", next="Check the permissions of that folder.")
+    context.print_result({"settled": document["findings"]}, ["Podium continues with the present store."])
     return 0
 
 

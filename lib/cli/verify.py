@@ -1,6 +1,4 @@
-"""The command verify: recompute the record and name what does not fit; compare with anchors and with what this Podium remembers, or note
-the heads elsewhere.
-"""
+"""The command verify: recompute the record, compare it with anchors and with remembered heads, report findings, or export the heads."""
 
 import os
 import re
@@ -28,17 +26,26 @@ _ANCHOR_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @command("verify")
 @click.argument("model", required=False)
-@click.option("--anchor", "anchors", multiple=True, metavar="N:CHAIN", help="A head of MODEL noted elsewhere.")
+@click.option("--anchor", "anchors", multiple=True, metavar="N:CHAIN", help="A head of MODEL stored elsewhere.")
 @click.option(
-    "--against", type=_ANCHOR_FILE, metavar="FILE", help="Heads noted elsewhere, one N:CHAIN MODEL a line, as --heads prints."
+    "--against",
+    type=_ANCHOR_FILE,
+    metavar="FILE",
+    help="Heads stored elsewhere, one N:CHAIN MODEL per line, as printed by --heads.",
 )
-@click.option("--heads", is_flag=True, help="Print the heads as lines to be noted elsewhere.")
-@click.option("--tag", "repository", type=click.Path(path_type=Path), metavar="FOLDER", help="Note the heads as git tags there.")
+@click.option("--heads", is_flag=True, help="Print the heads, to store them elsewhere.")
+@click.option(
+    "--tag",
+    "repository",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Store the heads as git tags in this repository.",
+)
 def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...], **options: Any) -> int:
-    """Recompute the record of MODEL, or of all models, and name whatever does not fit.
+    """Recompute the record of MODEL, or of all models, and list every finding.
 
-    It is compared with itself, with the heads this Podium saw before, and with those you give. What nobody saw or noted could be cut by
-    whoever writes to the database: docs/security.md lists what the record withstands.
+    The record is checked for consistency and compared with the heads this Podium saw before and with those you give. Anyone with write
+    access to the database could still cut entries whose head was never seen or stored elsewhere. See docs/security.md.
     """
     parsed_anchors = [_parse_anchor(text) for text in anchors]
     if parsed_anchors and not model:
@@ -57,17 +64,17 @@ def verify(context: CommandContext, model: str | None, anchors: tuple[str, ...],
         if options["heads"]
         else [line for verification in verifications for line in _verification_lines(verification, keys)]
     )
-    lines += [f"{name}: noted as tag {tag}." for name, tag in tags.items()]
+    lines += [f"{name}: stored as tag {tag}." for name, tag in tags.items()]
     documents = [_verification_to_json(verification, tags, keys) for verification in verifications]
     context.print_result({"models": documents}, lines or ([] if verifications else [describe_absence(backend)]))
     if unreadable_text:
         print_note(f"podium: {unreadable_text}")
     if not all(verification.is_remembered for verification in verifications):
-        print_note("podium: PODIUM_HOME cannot be written, so nothing that was seen now is remembered.")
+        print_note("podium: PODIUM_HOME cannot be written, so these heads are not remembered.")
     if has_findings and options["repository"]:
-        print_note("podium: No tag was made, because something does not fit.")
+        print_note("podium: No tag was created, because there are findings.")
     if has_findings and options["heads"] and not context.as_json:
-        print_note("podium: Something does not fit; verify says what.")
+        print_note("podium: There are findings. Run verify to list them.")
     return EXIT_FINDINGS if has_findings else 0
 
 
@@ -90,10 +97,10 @@ def _verify_books(
     model_anchors = [noted_anchor.anchor for noted_anchor in noted_anchors if noted_anchor.model in ("", model)]
     try:
         return (*verify_index(backend), verify_book(backend, model, [*anchors, *model_anchors], watch))
-    except LedgerBroken:  # no index can be trusted: that is a finding, and the books are found by their seals
+    except LedgerBroken:  # no trustworthy index: a finding; the books are found by their seals
         verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)], watch)
         return tuple(book for book in verifications if book.model == model or not book.known_names)
-    except NotFound:  # a finding where a head of it was noted or is remembered
+    except NotFound:  # a finding if a head of it was stored elsewhere or is remembered
         verifications = verify_all(backend, [ModelAnchor(model, anchor) for anchor in (*anchors, *model_anchors)], watch)
         if books := tuple(book for book in verifications if book.model == model or _is_of_another_store(book)):
             return books
@@ -101,7 +108,7 @@ def _verify_books(
 
 
 def _is_of_another_store(verification: "BookVerification") -> bool:
-    """Does it say that nothing of what is remembered is in this store? Then nobody knows which models it should have."""
+    """Does it report that nothing remembered is in this store? Then the models it should have are unknown."""
     return any(finding.what == "another store" for finding in verification.findings)
 
 
@@ -157,7 +164,7 @@ def _verification_lines(verification: "BookVerification", keys: "TrustedKeys") -
         for finding in verification.findings
     ]
     part_count = verification.book.abandoned_part_count
-    abandoned_parts = f"{format_count(part_count, 'part')} of entries that took no place, " if part_count else ""
+    abandoned_parts = f"{format_count(part_count, 'part')} of unfinished entries, " if part_count else ""
     counts = f" ({count_signatures(verification.book, keys)})" if verification.book.entries else ""
     entries = f"{len(verification.book.entries)} entries{counts}"
     first_seen = "seen here for the first time, " if verification.is_first_seen else ""
@@ -173,7 +180,7 @@ def _read_anchors(path: Path) -> "tuple[ModelAnchor, ...]":
     try:
         return parse_anchors(read_file_argument(path, MAX_ANCHORS_BYTES).decode("utf-8-sig"))
     except (BadInput, UnicodeDecodeError) as error:
-        message = str(error) if isinstance(error, BadInput) else "The file is no text in UTF-8."
+        message = str(error) if isinstance(error, BadInput) else "The file is not UTF-8 text."
         raise click.BadParameter(message, param_hint="--against") from error
 
 

@@ -1,5 +1,5 @@
-"""The record: entries and their chain, what they add up to, who held what, and the book they are written into.
+"""The record: entries and their chain, the state they add up to, who held what, and the book that stores them.
 
-All of it is pure but `storage`, which reads books and appends to them through MLflow. The registry itself is read and changed in
+Everything is pure except `storage`, which reads books and appends to them through MLflow. The registry itself is read and changed in
 `lib.registry`.
 """

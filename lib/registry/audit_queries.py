@@ -1,7 +1,7 @@
-"""Audit queries over all books: who held a slot at a time, model by model, and every entry of every book in one list.
+"""Audit queries over all books: who held a slot at a time, per model, and every entry of every book in one list.
 
-Nothing is written. What a sync would have to record first counts here as if it had been recorded, so that no answer claims to know
-what was moved outside since the last entry.
+Read-only. Changes that a sync would record first count as if recorded, so no answer claims knowledge about changes made outside since
+the last entry.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ _EMPTY_STATE = replay(DecodedBook((), ("",), ()))
 
 @dataclass(frozen=True)
 class AsOfQuery:
-    """Who held this slot then? `now` is the present of the one who asks."""
+    """Who held this slot at that time? `now` is the time of the query."""
 
     slot: Slot
     when: TimeQuery
@@ -52,10 +52,10 @@ class AsOfQuery:
 
 @dataclass(frozen=True)
 class AsOfResult:
-    """The answer for one model. `finding_count` is the number of findings in its book: if there are any, the answer may lack an entry.
-    Of a model without a record it is what no index explains: then nobody can say that there is none.
+    """The answer for one model. `finding_count` is the number of findings in its book; if there are any, the answer may miss an entry.
+    For a model without a record it counts the records no index explains: one of them could be its record.
 
-    `unrecorded_entry` is what a sync would have to append first; it counted. `book` is what the answer was found in.
+    `unrecorded_entry` is what a sync would append first; the answer includes it. `book` is the book that gave the answer.
     """
 
     model: str
@@ -67,7 +67,7 @@ class AsOfResult:
 
 @dataclass(frozen=True)
 class AuditLogEntry:
-    """An entry of the `book` of a model, at its time; the times of a book never run backwards along its positions."""
+    """An entry of the `book` of a model with its time. Within a book, times never decrease with the position."""
 
     model: str
     at: datetime
@@ -76,32 +76,32 @@ class AuditLogEntry:
 
 
 def query_as_of(backend: Backend, model: str, query: AsOfQuery) -> AsOfResult:
-    """Who held a slot of a model. Raises NotFound when there is no such model and never was, or when it has another name now."""
+    """Who held a slot of a model. Raises NotFound if the model never existed or was renamed."""
     snapshot = read_snapshot(backend, model)
     before = find_book_state(backend, incarnation_of(snapshot)) or _EMPTY_STATE
     in_flight = intents_in_flight(backend, before, query.now)
     if snapshot.created_at and before.is_opened and _is_recorded((before,), snapshot, in_flight):
         return _as_of_result((before,), snapshot, query, in_flight)
-    # read again, between two readings of the book: then no move in flight is taken for an outside move
+    # read again, between two reads of the book, so that no move in flight is mistaken for an outside move
     snapshot = read_snapshot(backend, model)
     if snapshot.created_at is None and (
         new_name := find_renamed_model(backend, before.model_created_at) if before.model_created_at else None
     ):
-        raise NotFound(f"{model} is now called {new_name}.", means="", next=f"Its record goes on under {new_name}.")
+        raise NotFound(f"{model} is now called {new_name}.", means="", next=f"Its record continues under {new_name}.")
     if snapshot.created_at is None and not before.is_opened:
-        raise NotFound(f"There is no registered model {model}.", means="", next="Check the name.")
+        raise NotFound(f"There is no registered model {model}.", means="", next="Check the model name.")
     state = before if _is_recorded((before,), snapshot, in_flight) else read_book_state(backend, model) or _EMPTY_STATE
     result = _as_of_result((before, state), snapshot, query, in_flight)
     return result if state.book.entries else _with_unexplained(result, len(find_unexplained(backend)))
 
 
 def answer_from_status(status: ModelStatus, query: AsOfQuery) -> AsOfResult:
-    """The same from a status that was read already: what the registry shows and nobody recorded counts, as it does for the others."""
+    """The same from a status already read. As in the other queries, unrecorded changes in the registry count."""
     return _as_of_result((status.state,), status.snapshot, query, status.in_flight)
 
 
 def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...]:
-    """The same for every model, deleted ones that left a record too, by name."""
+    """The same for every model by name, including deleted models with a record."""
     snapshots = {snapshot.model: snapshot for snapshot in read_all_snapshots(backend)}
     books = read_books_by_model(backend, tuple(snapshots.values()))
     results, is_complete = list[AsOfResult](), all(model in books for model in snapshots)
@@ -113,19 +113,19 @@ def query_as_of_all(backend: Backend, query: AsOfQuery) -> tuple[AsOfResult, ...
         result = _as_of_result((state,), snapshot, query, in_flight)
         result = result if state.book.entries else _with_unexplained(result, unexplained_count)
         if not _is_recorded((state,), snapshot, in_flight) and books[model].is_active:
-            with suppress(NotFound):  # renamed meanwhile, or a book that no model had
+            with suppress(NotFound):  # renamed since then, or a book without a model
                 result = query_as_of(backend, model, query)
         results.append(result)
     return tuple(results)
 
 
 def read_books_by_model(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, LoadedBook]:
-    """Model → its book, those of deleted models under their last name, deleted books too. Writes nothing."""
+    """Model → its book, including deleted books. Books of deleted models are under their last name. Writes nothing."""
     return {model: book for model, (_, book) in read_owned_books(backend, snapshots).items()}
 
 
 def read_owned_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, tuple[str, LoadedBook]]:
-    """The same with the run id of each book. Where several have one name, that which the index names by it has it; none is left out."""
+    """The same with the run id of each book. If several share a name, the indexed one gets it; the others get a label."""
     books = read_all_books(backend)
     owned_books = {model: (book_id, books[book_id]) for model, book_id in find_book_ids(backend, snapshots, books).items()}
     owned_ids = {book_id for book_id, _ in owned_books.values()}
@@ -138,7 +138,7 @@ def read_owned_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) 
 
 
 def read_audit_log(backend: Backend) -> tuple[AuditLogEntry, ...]:
-    """Every entry of every book, newest first; within a book in the order of positions. Writes nothing."""
+    """Every entry of every book, newest first; within a book, by position. Writes nothing."""
     log = [
         log_entry
         for model, book in read_books_by_model(backend, read_all_snapshots(backend)).items()
@@ -155,7 +155,7 @@ def _last_name(book: LoadedBook) -> str:
 def _log_entries(model: str, state: BookState) -> list[AuditLogEntry]:
     log, at = list[AuditLogEntry](), _EARLIEST_TIME
     for entry in state.book.entries:
-        with suppress(ValueError):  # an entry without a readable time keeps its place in the order
+        with suppress(ValueError):  # an entry without a readable time keeps its position in the order
             at = max(at, parse_timestamp(entry.body.recorded_at))
         log.append(AuditLogEntry(model, at, entry, state.book))
     return log
@@ -172,7 +172,7 @@ def _as_of_result(
 
 
 def _with_unexplained(result: AsOfResult, unexplained_count: int) -> AsOfResult:
-    """Without an entry nothing is known for certain while something of Podium is unexplained: the record may be out of reach."""
+    """Without entries, nothing is certain while a record is unexplained: it may be the record of this model."""
     if not unexplained_count or result.unrecorded_entry:
         return result
     answer = replace(result.answer, unknown=(UnknownInterval(None, None, OUT_OF_REACH),))
@@ -186,7 +186,7 @@ def _is_recorded(states: Sequence[BookState], snapshot: RegistrySnapshot, in_fli
 
 
 def _unrecorded_entry(state: BookState, snapshot: RegistrySnapshot, now: datetime) -> Entry:
-    """The entry that a sync would append now; at position 0, for it is not in the book."""
+    """The entry that a sync would append now, at position 0 because it is not in the book."""
     at, is_same_life = format_timestamp(now), state.model_created_at == snapshot.created_at
     fields: dict[str, Any] = {
         "model": snapshot.model,

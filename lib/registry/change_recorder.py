@@ -1,6 +1,6 @@
-"""Appending what a comparison of registry and ledger found: a record begins, a version, an outside move, a closing, a head.
+"""Record what a comparison of registry and ledger found: a new record, a version, an outside move, a closing, a head.
 
-Every entry is made from the book as it is when its position is taken, so nothing is recorded twice and nobody is accused falsely.
+Every entry is built from the book as it is when its position is taken, so nothing is recorded twice or reported wrongly.
 """
 
 from mlflow.exceptions import MlflowException
@@ -27,11 +27,11 @@ from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sor
 
 GIVEN_UP = "It was given up before it was carried out."
 _LAST_EXPLAINED: dict[tuple[Backend, str], str] = {}
-"""When this process last found a model exactly as recorded, as ledger text: a later outside move cannot be older than that."""
+"""When this process last found a model exactly as recorded, as a timestamp: a later outside move cannot be older than that."""
 
 
 def append_missing_entries(writer: Writer, status: ModelStatus) -> bool:
-    """Append what the registry shows and the record lacks; False when nothing is missing."""
+    """Append what the registry shows and the record lacks. Returns False if nothing is missing."""
     state, snapshot = status.state, status.snapshot
     if not state.is_opened or state.model_created_at != snapshot.created_at:
         return _append_opened(writer, status)
@@ -50,7 +50,7 @@ def append_missing_entries(writer: Writer, status: ModelStatus) -> bool:
 
 
 def append_registered(writer: Writer, status: ModelStatus, version: VersionSnapshot, actor: Actor | None = None) -> str | None:
-    """Record a new version with its lineage by value; None when the record has it. `actor` None: the writer's."""
+    """Record a new version with its lineage by value. Returns None if already recorded. `actor` defaults to the writer's."""
     lineage = read_lineage(writer.backend, status.snapshot.model, version)
 
     def make(state: BookState) -> Body | None:
@@ -64,9 +64,9 @@ def append_registered(writer: Writer, status: ModelStatus, version: VersionSnaps
 
 
 def append_closing(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason | None = None) -> str | None:
-    """Record how an intent ended; None when somebody else closed it, or the decisions changed since the status was read.
+    """Record how an intent ended. Returns None if it was closed elsewhere, or if the decisions changed since the status was read.
 
-    `reason` is that of a person who finishes the decision of another.
+    `reason` is given by a person who finishes someone else's decision.
     """
     snapshot, converged_state = status.snapshot, status.state
     outcome = _outcome(intent, converged_state, snapshot)
@@ -89,14 +89,14 @@ def append_closing(writer: Writer, status: ModelStatus, intent: Entry, reason: R
             now=snapshot.slot_states,
             displaced=_displaced_versions(intent, state, snapshot),
             effective_at=_effective_time(intent, snapshot) if outcome == "APPLIED" else None,
-            why="The version was deleted or is another one now." if outcome == "FAILED" else None,
+            why="The version was deleted or replaced by another one." if outcome == "FAILED" else None,
         )
 
     return append(writer, status.book_id, make, snapshot.anchors(status.book_id))
 
 
 def append_give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) -> str | None:
-    """Record that a person gave an open decision up, and what the slots show now; None when somebody else closed it."""
+    """Record that a person gave up an open decision, and what the slots show now. Returns None if it was closed elsewhere."""
     snapshot = status.snapshot
 
     def make(state: BookState) -> Body | None:
@@ -116,7 +116,7 @@ def append_give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: R
 
 
 def tag_version_head(writer: Writer, status: ModelStatus, intent: Entry) -> None:
-    """Tag the version with the head of the book, out of reach of a cut or rewritten book. A decision stands even when this fails."""
+    """Tag the version with the head of the book, out of reach of changes to the book. The decision is valid even if this fails."""
     book, versions = status.state.book, status.snapshot.versions
     version = intent.body.version if intent.body.version in versions else next(iter(versions), "")
     if not version:
@@ -129,25 +129,25 @@ def tag_version_head(writer: Writer, status: ModelStatus, intent: Entry) -> None
 
 
 def tag_model_book(writer: Writer, model: str, book_id: str) -> None:
-    """Tag a model with the run id of its book, so that a renamed model finds it again."""
+    """Tag a model with the run id of its book, so that a renamed model still finds it."""
     try:
         client(writer.backend).set_registered_model_tag(model, BOOK_TAG, book_id)
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_refusal(writer.backend, Resource("registered_model", model, model), "EDIT") from error
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):  # gone, or several wrote the same tag at once
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST"):  # gone, or the same tag was written concurrently
             raise translate_error(error, model) from error
 
 
 def _append_opened(writer: Writer, status: ModelStatus) -> bool:
-    """Record that a life begins or ended. Intents of the life before are closed first: nobody can carry them out any more."""
+    """Record that a life of the model begins or ended. Intents of the previous life are closed first: they can no longer be carried out."""
     snapshot, previous_state = status.snapshot, status.state
     if (
         snapshot.created_at is None
         and previous_state.model_created_at
         and (name := find_renamed_model(writer.backend, previous_state.model_created_at))
     ):
-        raise NotFound(f"{snapshot.model} is now called {name}.", next=f"Its record goes on under {name}.")
+        raise NotFound(f"{snapshot.model} is now called {name}.", next=f"Its record continues under {name}.")
     for intent in previous_state.open_intents:
         _append_failed(writer, status, intent)
     why = "first look" if not previous_state.is_opened else "re-created" if snapshot.created_at else "deleted"
@@ -155,7 +155,7 @@ def _append_opened(writer: Writer, status: ModelStatus) -> bool:
 
     def make(state: BookState) -> Body | None:
         if (state.is_opened, state.model_created_at) != (previous_state.is_opened, previous_state.model_created_at):
-            return None  # somebody recorded it meanwhile: read again
+            return None  # recorded elsewhere since then: read again
         common_fields = writer.common_fields(snapshot.model, PODIUM_ACTOR)
         return Opened(
             **common_fields,
@@ -170,7 +170,7 @@ def _append_opened(writer: Writer, status: ModelStatus) -> bool:
 
 
 def _append_failed(writer: Writer, status: ModelStatus, intent: Entry) -> None:
-    """Close an intent whose model is gone."""
+    """Close an intent whose model no longer exists."""
 
     def make(state: BookState) -> Body | None:
         if intent.id in state.outcomes or state.model_created_at != status.state.model_created_at:
@@ -181,25 +181,25 @@ def _append_failed(writer: Writer, status: ModelStatus, intent: Entry) -> None:
             intent=intent.id,
             version=intent.body.version,
             now=dict(state.observed_slots),
-            why="The model was deleted or made anew.",
+            why="The model was deleted or re-created.",
         )
 
     append(writer, status.book_id, make, status.snapshot.anchors(status.book_id))
 
 
 def _unknown_versions(writer: Writer, status: ModelStatus) -> list[VersionSnapshot]:
-    """Versions the record does not know, oldest first. One just created is left to whoever is registering it."""
+    """Versions unknown to the record, oldest first. A version just created is left to the process that is registering it."""
     deadline, known = format_timestamp(writer.clock() - GRACE_PERIOD), status.state.known_versions
     unknown = [v for v in status.snapshot.versions.values() if v.number not in known and v.created_at < deadline]
     return sorted(unknown, key=lambda version: version_sort_key(version.number))
 
 
 def _append_observed(writer: Writer, status: ModelStatus, deleted_versions: frozenset[str]) -> bool:
-    """Record what was moved or deleted outside, and between which two times."""
+    """Record what was moved or deleted outside, and the time window."""
     snapshot, previous_state = status.snapshot, status.state
 
     def make(state: BookState) -> Body | None:
-        # this state was read after the registry, so a writer in flight is never accused
+        # this state was read after the registry, so a writer in flight is never reported
         if not (deleted_versions - state.deleted_versions) and is_explained([previous_state, state], snapshot, status.in_flight):
             return None
         until = format_timestamp(writer.clock())
@@ -221,7 +221,7 @@ def _append_observed(writer: Writer, status: ModelStatus, deleted_versions: froz
 
 
 def _append_renamed(writer: Writer, status: ModelStatus) -> bool:
-    """Record that the model has another name now: its record goes on, and nobody's holding changes."""
+    """Record that the model was renamed. Its record continues, and no holding changes."""
     snapshot, previous_state = status.snapshot, status.state
 
     def make(state: BookState) -> Body | None:
@@ -234,7 +234,7 @@ def _append_renamed(writer: Writer, status: ModelStatus) -> bool:
 
 
 def append_restored(writer: Writer, status: ModelStatus, deleted_at: str) -> None:
-    """Record that the book was found deleted at that time, and is back."""
+    """Record that the book was found deleted at that time and was restored."""
 
     def make(state: BookState) -> Body | None:
         if not state.is_opened or deleted_at in state.recorded_deletion_times:
@@ -245,9 +245,9 @@ def append_restored(writer: Writer, status: ModelStatus, deleted_at: str) -> Non
 
 
 def _observed_note(writer: Writer, snapshot: RegistrySnapshot, state: BookState, note: str, since: str = "") -> Observed:
-    """Something done outside that moved no version. Its window opens when the registry was last observed, or at `since`.
+    """An outside change that moved no version. Its window starts when the registry was last observed, or at `since`.
 
-    That time stays as it was noted, whatever the clock of this writer says: by it a second writer knows that it is recorded.
+    `since` is stored unchanged, whatever this writer's clock says: it tells a second writer that the change is recorded.
     """
     until = format_timestamp(writer.clock())
     window = (
@@ -262,7 +262,7 @@ def _observed_note(writer: Writer, snapshot: RegistrySnapshot, state: BookState,
 
 
 def _displaced_versions(intent: Entry, state: BookState, snapshot: RegistrySnapshot) -> tuple[str, ...]:
-    """The versions that held the slots of an intent by the record before, and hold none of them now."""
+    """The versions that held the slots of an intent before, by the record, and hold none now."""
     body = intent.body
     slots = body.slots if isinstance(body, Decided) else ()
     before = {version for slot in slots for version in state.observed_slots[slot].holders}
@@ -271,13 +271,13 @@ def _displaced_versions(intent: Entry, state: BookState, snapshot: RegistrySnaps
 
 
 def _effective_time(intent: Entry, snapshot: RegistrySnapshot) -> str | None:
-    """When the move took effect by the store's clock: the version's last update, if it came after the decision."""
+    """When the move took effect by the store's clock: the version's last update, if later than the decision."""
     version = snapshot.versions.get(intent.body.version or "")
     return version.updated_at if version and version.updated_at >= intent.body.recorded_at else None
 
 
 def _outcome(intent: Entry, state: BookState, snapshot: RegistrySnapshot) -> str:
-    """How an intent ends: APPLIED while it decides where its version is, by all decisions, open ones included."""
+    """How an intent ends: APPLIED while it determines where its version is, by all decisions including open ones."""
     if not snapshot.is_possible(intent):
         return "FAILED"
     return "APPLIED" if is_in_force(state, intent, lambda entry: state.is_effective(entry, snapshot.is_possible)) else "OVERTAKEN"

@@ -1,4 +1,4 @@
-"""The plain MLflow calls that do the same as an action of Podium, to copy and to learn from. Pure."""
+"""The plain MLflow calls equivalent to an action of Podium, to copy and learn from. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,25 +8,25 @@ from lib.registry.move_plan import Move
 
 
 def load_model_snippet(uri: str, model_uri: str) -> str:
-    """How to load a model: `model_uri` is models:/name@alias or models:/name/version."""
+    """Code that loads a model. `model_uri` is models:/name@alias or models:/name/version."""
     calls = [f"mlflow.set_tracking_uri({uri!r})", f"model = mlflow.pyfunc.load_model({model_uri!r})"]
     return "\n".join([*file_store_lines(uri), "import mlflow", "", *calls]) + "\n"
 
 
 def moves_snippet(uri: str, model: str, moves: Sequence[Move]) -> str:
-    """The registry writes of a move. They leave no record of who and why: that is what Podium adds."""
+    """The registry writes of a move. They do not record who and why; Podium adds that."""
     return client_snippet(uri, [_move_call(model, move) for move in moves])
 
 
 def register_snippet(uri: str, model: str, source: str, origin: Mapping[str, str], *, is_new_model: bool) -> str:
-    """The registry writes that create a version. `origin` is what it comes from, by the name of the argument: run_id, model_id."""
+    """The registry writes that create a version. `origin` maps the arguments run_id and model_id to their values."""
     arguments = ", ".join([f"{model!r}, {source!r}", *(f"{name}={value!r}" for name, value in origin.items() if value)])
     creation = [f"client.create_registered_model({model!r})"] if is_new_model else []
     return client_snippet(uri, [*creation, f"client.create_model_version({arguments})"])
 
 
 def delete_run_snippet(run_id: str, uri: str) -> str:
-    """The call that deletes a run softly."""
+    """The call that soft-deletes a run."""
     return client_snippet(uri, [f"client.delete_run({run_id!r})"])
 
 

@@ -1,8 +1,8 @@
 """Convergence: a writer makes the registry follow its own decisions, one write at a time, and closes them (docs/decisions/0002).
 
-What others decided is never carried out here. A later decision that is settled ends the work; one that is still open is waited for,
-then the writer finishes its own move and says so. After every write ledger and registry are read again: a write that came too late
-is taken back, to the holder the ledger wants by then.
+Decisions of others are never carried out here. A later settled decision ends the work. The writer waits for a later open decision, then
+finishes its own move and reports that. After every write, ledger and registry are read again: a write that came too late is reverted to
+the holder that the ledger then wants.
 """
 
 import time
@@ -32,7 +32,7 @@ from lib.registry.recovery_plan import NOBODY, find_trusted_holders, plan_give_u
 from lib.registry.snapshot import RegistrySnapshot
 
 LATER_DECISION_WAIT = 10.0
-"""Seconds that a writer waits for the closing of a later decision before it finishes its own move."""
+"""Seconds a writer waits for a later decision to be closed before it finishes its own move."""
 _POLL_INTERVAL = 0.25
 _MAX_PASSES = 100
 _RETRYABLE_CODES = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
@@ -40,22 +40,22 @@ _RETRYABLE_CODES = ("RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INTERNAL_ERROR")
 
 @dataclass
 class WriteJournal:
-    """What this writer did and saw while it carries decisions out: its moves, and every version it saw in a slot."""
+    """The moves a writer made while carrying out decisions, and every version it saw in a slot."""
 
     moves: list[Move] = field(default_factory=list)
     seen_holders: Mapping[Slot, set[str]] = field(default_factory=lambda: {slot: set() for slot in SLOTS})
     wait_until: float | None = None
 
     def add_snapshot(self, snapshot: RegistrySnapshot) -> None:
-        """Note who holds each slot."""
+        """Record who holds each slot."""
         for slot, slot_state in snapshot.slot_states.items():
             self.seen_holders[slot].update(slot_state.holders or (NOBODY,))
 
 
 def carry_out(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason | None = None) -> tuple[ModelStatus, bool]:
-    """Carry an open decision out and close it. Returns the status afterwards, and whether this writer closed it.
+    """Carry out an open decision and close it. Returns the status afterwards, and whether this writer closed it.
 
-    `reason` is that of a person who finishes the decision of another. Raises BackendError when the registry does not come to rest.
+    `reason` is given by a person who finishes someone else's decision. Raises BackendError if the registry keeps changing.
     """
     journal, is_closed_here = WriteJournal(), False
     status = replace(status, state=read_book(writer.backend, status.book_id))
@@ -69,9 +69,9 @@ def carry_out(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason
 
 
 def give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) -> tuple[ModelStatus, bool]:
-    """Put the slots of an open decision back, and close it as failed. Returns whether this writer closed it.
+    """Restore the slots of an open decision and close it as failed. Returns the status afterwards, and whether this writer closed it.
 
-    Raises BackendError when the registry does not come to rest.
+    Raises BackendError if the registry keeps changing.
     """
     journal, is_closed_here, error = WriteJournal(), False, None
     for _ in range(_MAX_PASSES):
@@ -95,7 +95,7 @@ def give_up(writer: Writer, status: ModelStatus, intent: Entry, reason: Reason) 
 
 
 def find_overtaking_intent(state: BookState, snapshot: RegistrySnapshot, intent: Entry) -> Entry | None:
-    """The open later decision that takes the place of this one; None where it is in force, or a settled one took its place. Pure."""
+    """The later open decision that overtakes this one; None if this one is in force or was overtaken by a settled one. Pure."""
     if not is_in_force(state, intent, settled_or((intent.id,), state, snapshot)):
         return None
     later = [other for other in state.open_intents if other.position > intent.position and snapshot.is_possible(other)]
@@ -104,7 +104,7 @@ def find_overtaking_intent(state: BookState, snapshot: RegistrySnapshot, intent:
 
 
 def _converge(writer: Writer, model: str, intent: Entry, journal: WriteJournal) -> ModelStatus:
-    """Make one move for this intent and compare again, until no move is left."""
+    """Make one move for this intent and compare again until no move remains."""
     error: PodiumError | None = None
     for _ in range(_MAX_PASSES):
         status = sync_model_status(writer, model)
@@ -124,7 +124,7 @@ def _converge(writer: Writer, model: str, intent: Entry, journal: WriteJournal) 
 
 
 def _plan_repair(status: ModelStatus, own_ids: Collection[str], journal: WriteJournal) -> tuple[Move, ...]:
-    """The writes that take back what this writer wrote too late, by what it saw itself and by whom this Podium trusts."""
+    """The moves that revert this writer's late writes, based on what it saw itself and on trusted keys."""
     if not journal.moves:
         return ()
     trusted_holders = find_trusted_holders(status.state, status.snapshot, own_ids, read_process_keys())
@@ -133,7 +133,7 @@ def _plan_repair(status: ModelStatus, own_ids: Collection[str], journal: WriteJo
 
 
 def _wait(writer: Writer, status: ModelStatus, journal: WriteJournal) -> bool:
-    """Wait until the book goes on; false once the whole time is over, which is granted once for each decision."""
+    """Wait for the next entry in the book. Returns False once the waiting time of this decision is used up."""
     if journal.wait_until is None:
         journal.wait_until = time.monotonic() + LATER_DECISION_WAIT
     while time.monotonic() < journal.wait_until:
@@ -144,7 +144,7 @@ def _wait(writer: Writer, status: ModelStatus, journal: WriteJournal) -> bool:
 
 
 def write_move(writer: Writer, model: str, move: Move) -> PodiumError | None:
-    """One registry write. An error that the next comparison may resolve (gone, or a lost race in the database) is only returned."""
+    """Make one registry write. An error that the next comparison may resolve (gone, or a lost race in the database) is only returned."""
     registry = client(writer.backend)
     try:
         if move.verb == "alias":
@@ -161,16 +161,18 @@ def write_move(writer: Writer, model: str, move: Move) -> PodiumError | None:
 
 
 def _translate_write_error(backend: Backend, model: str, move: Move, error: MlflowException) -> PodiumError:
-    """A failed write as our error: raised when it would fail again, returned when the next comparison may find another way."""
+    """Translate a failed write: raised if it would fail again, returned if the next comparison may resolve it."""
     if error.error_code in PERMISSION_ERROR_CODES:
         raise explain_refusal(backend, Resource("registered_model", model, model), required_permission((move,))) from error
     translated = translate_error(error, model)
     if is_unknown_endpoint(error):
-        forget_capabilities(backend)  # the server changed since it was probed: the next pass plans for what it can do now
+        forget_capabilities(backend)  # the server changed since it was probed: the next pass plans with its present capabilities
     elif error.error_code not in _RETRYABLE_CODES or unanswered_cause(error):
         raise translated from error
     return translated
 
 
 def _restless_error(model: str) -> BackendError:
-    return BackendError(f"The registry of {model} does not come to rest.", next="Find out who keeps moving it, then run recover.")
+    return BackendError(
+        f"The registry of {model} keeps changing.", next="Find out who keeps moving its versions, then run recover."
+    )

@@ -1,4 +1,4 @@
-"""Correct what an entry says, by a further entry. Nothing is edited: readers see both, and which supersedes which."""
+"""Correct an entry by a further entry. Nothing is edited: readers see both and which one supersedes the other."""
 
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.ledger.entry.fields import Correction
@@ -11,10 +11,10 @@ from lib.registry.reconcile import sync_model_status
 
 
 def append_correction(writer: Writer, model: str, entry_id: str, correction: Correction, reason: Reason) -> str:
-    """Record what is to be read in place of an entry, and why; returns the id of the correction.
+    """Record a correction of an entry and its reason. Returns the id of the correction.
 
-    Raises NotFound for an unknown model or entry, BadInput for what cannot be corrected (above all what the ledger itself observed),
-    ActionRefused when the entry reads so already.
+    Raises NotFound for an unknown model or entry, BadInput for fields that cannot be corrected (above all, observations of the ledger
+    itself), ActionRefused if the correction changes nothing.
     """
     status = sync_model_status(writer, model)
 
@@ -28,15 +28,15 @@ def append_correction(writer: Writer, model: str, entry_id: str, correction: Cor
 
 
 def _require_correctable(state: BookState, entry_id: str, correction: Correction) -> None:
-    """Raise what `append_correction` raises, on the book as it is."""
+    """Raise the errors of `append_correction` for the present book."""
     entries = state.book.entries
     entry = next((entry for entry in entries if entry.id == entry_id), None)
     if entry is None:
-        raise NotFound("There is no such entry in the book of this model.", next="Look again, then choose one.")
+        raise NotFound("The book of this model has no such entry.", next="Reload and choose another entry.")
     if problem := correction_problem(entries, entry.body, correction):
-        raise BadInput(problem, next="Who held what and when, as the ledger saw it, stands; a new decision changes it.")
+        raise BadInput(problem, next="Observations of who held what and when cannot be corrected. Make a new decision instead.")
     body = next((entry.body for entry in corrected_entries(entries) if entry.id == entry_id), None)
     if body is None:
-        raise ActionRefused("This entry was taken back already.", next="Import the right lines instead.")
+        raise ActionRefused("This entry was already withdrawn.", next="Import the correct lines instead.")
     if corrected_body(body, correction) == body:
-        raise ActionRefused("The entry reads so already.", next="Change something, or leave it.")
+        raise ActionRefused("The entry already says this.", next="Change something, or cancel.")

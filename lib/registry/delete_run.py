@@ -1,6 +1,6 @@
-"""Soft deletion of a run: what depends on it is shown first, and the source of a version in use needs a typed confirmation.
+"""Soft deletion of a run. Its dependents are shown first, and the source of a version in use needs a typed confirmation.
 
-A deleted run can be restored: MLflow hides it and keeps its files. Only `mlflow gc` removes it for good; that is not done here.
+A deleted run can be restored: MLflow hides it and keeps its files. Only `mlflow gc` removes it permanently; that is not done here.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ RUNNING_STATUSES = ("RUNNING", "SCHEDULED")
 
 @dataclass(frozen=True)
 class RunDependents:
-    """A run, the versions that came from it, and its child runs (at most 500 of them), as they were at one moment."""
+    """A run, the versions that came from it, and its child runs (at most 500), at one moment."""
 
     run: Run
     version_uses: tuple[VersionUse, ...] = ()
@@ -28,22 +28,22 @@ class RunDependents:
 
     @property
     def versions_in_use(self) -> tuple[VersionUse, ...]:
-        """The versions that somebody uses now."""
+        """The versions currently in use."""
         return tuple(use for use in self.version_uses if use.is_in_use)
 
     @property
     def is_running(self) -> bool:
-        """Is a program still writing to the run? Its next line would fail."""
+        """Is a program still writing to the run? Its next write would fail."""
         return self.run.status in RUNNING_STATUSES
 
     @property
     def confirmation_text(self) -> str:
-        """What must be typed to delete it all the same; empty where nothing speaks against it."""
+        """The text to type to delete the run anyway; empty if no confirmation is needed."""
         return self.run.run_id[:8] if self.versions_in_use or self.is_running else ""
 
     @property
     def has_more_children(self) -> bool:
-        """Are there perhaps more children than were read?"""
+        """May there be more children than were read?"""
         return len(self.children) >= MAX_RELATED_RUNS
 
 
@@ -56,31 +56,31 @@ def read_dependents(backend: Backend, run_id: str) -> RunDependents:
 
 
 def delete_run(backend: Backend, shown_dependents: RunDependents, confirmation: str = "") -> None:
-    """Delete a run softly. `shown_dependents` is what the person saw; `confirmation` repeats its `confirmation_text`, if it has one.
+    """Soft-delete a run. `shown_dependents` is what the user saw; `confirmation` repeats its `confirmation_text`, if it has one.
 
-    Raises ActionRefused for a run of the record, for one that is deleted already, when what depends on it changed since it was shown,
-    and when a version from it is in use (or the run still runs) and the confirmation is missing.
+    Raises ActionRefused if the run belongs to the record, is already deleted, has other dependents than shown, or needs a confirmation
+    that is missing (a version from it is in use, or the run is still running).
     """
     dependents = read_dependents(backend, shown_dependents.run.run_id)
     if read_experiment_ref(backend, dependents.run.experiment_id).is_ledger:
-        raise ActionRefused("This run belongs to the record, which nobody deletes.")
+        raise ActionRefused("This run belongs to the record, which cannot be deleted.")
     if dependents.run.lifecycle != "active":
-        raise ActionRefused("The run was deleted already.")
+        raise ActionRefused("The run is already deleted.")
     if _decision_basis(dependents) != _decision_basis(shown_dependents):
-        raise ActionRefused("What depends on this run changed since you looked.", next="Look at it again, then decide.")
+        raise ActionRefused("The dependents of this run have changed since you looked.", next="Review them, then try again.")
     if dependents.confirmation_text and confirmation.strip() != dependents.confirmation_text:
-        raise ActionRefused(_blocking_reason(dependents), next=f"Type {dependents.confirmation_text} to delete it all the same.")
+        raise ActionRefused(_blocking_reason(dependents), next=f"Type {dependents.confirmation_text} to delete it anyway.")
     with translate_errors(f"Run {dependents.run.run_id}"):
         client(backend).delete_run(dependents.run.run_id)
 
 
 def _decision_basis(dependents: RunDependents) -> tuple[object, ...]:
-    """What a person decides by; an alias or a stage that moved meanwhile changes it. Child runs are not touched, so they do not count."""
+    """What the user decides on; a moved alias or stage changes it. Child runs are not touched, so they do not count."""
     return dependents.is_running, dependents.version_uses
 
 
 def _blocking_reason(dependents: RunDependents) -> str:
     if not dependents.versions_in_use:
-        return "The run is still running: its program would fail at the next thing it logs."
+        return "The run is still running. Its program would fail the next time it logs something."
     names = ", ".join(f"{use.model} v{use.version}" for use in dependents.versions_in_use)
-    return f"In use and made from this run: {names}."
+    return f"Versions in use that come from this run: {names}."

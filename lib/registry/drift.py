@@ -1,4 +1,4 @@
-"""What can be done when registry and ledger disagree: adopt what the registry shows, or revert to what the ledger wants. Pure."""
+"""Drift between registry and ledger and its resolutions: adopt the registry's state, or revert to the ledger's. Pure."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from lib.registry.snapshot import version_sort_key
 
 @dataclass(frozen=True)
 class DriftResolution:
-    """One way to resolve a drift: a move of `version` to a stage, as a decision of this kind."""
+    """One resolution of a drift: a move of `version` to a stage, as a decision of this kind."""
 
     kind: DecisionKind
     version: str
@@ -21,7 +21,7 @@ class DriftResolution:
 
 @dataclass(frozen=True)
 class Drift:
-    """A slot whose observed holders are not the one that was decided. `resolutions`: adopt what is observed, or revert it."""
+    """A slot whose observed holders differ from the decided one. `resolutions`: adopt the observed state, or revert it."""
 
     slot: Slot
     desired: DesiredHolder
@@ -30,7 +30,7 @@ class Drift:
 
 
 def find_drifts(status: ModelStatus) -> tuple[Drift, ...]:
-    """Every disagreement that no decision in flight explains; none while the record is about another life of the model."""
+    """Every disagreement not explained by a decision in flight; none while the record covers another life of the model."""
     if status.state.model_created_at != status.snapshot.created_at:
         return ()
     return tuple(_drift(status, slot) for slot in status.drifted_slots)
@@ -46,7 +46,7 @@ def _drift(status: ModelStatus, slot: Slot) -> Drift:
 def _adopt_resolutions(
     status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]
 ) -> list[DriftResolution]:
-    """One for each observed version, the alias first; or, where the holder was removed, that nobody holds the slot."""
+    """One for each observed version, the alias first; if the holder was removed, one that accepts the empty slot."""
     versions = status.snapshot.versions
     # the holder lost alias and stage, or only one of them
     if desired.holder in versions and observed in ((), (desired.holder,)):
@@ -70,7 +70,7 @@ def _revert_resolutions(
 
 
 def is_fully_recorded(status: ModelStatus) -> bool:
-    """Does the record explain all that the registry shows?"""
+    """Does the record explain everything the registry shows?"""
     state, snapshot = status.state, status.snapshot
     if not state.is_opened or state.model_created_at != snapshot.created_at:
         return not state.is_opened
@@ -82,12 +82,12 @@ def is_fully_recorded(status: ModelStatus) -> bool:
 
 
 def unrecorded_changes(status: ModelStatus) -> tuple[str, ...]:
-    """What else the next sync with write permission would record, as text; drift of a slot is left to `find_drifts`."""
+    """Other changes that the next sync with write permission would record, as text. Slot drift is left to `find_drifts`."""
     state, snapshot = status.state, status.snapshot
     if not state.is_opened:
         return ()
     if state.model_created_at != snapshot.created_at:
-        return ("The model was made anew" if snapshot.created_at else "The model was deleted",)
+        return ("The model was re-created" if snapshot.created_at else "The model was deleted",)
     is_renamed = state.model_name not in ("", snapshot.model)
     rename = [f"The model was renamed from {state.model_name} to {snapshot.model}"] if is_renamed else []
     deleted_versions = sorted(state.known_versions - state.deleted_versions - set(snapshot.versions), key=version_sort_key)

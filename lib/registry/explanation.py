@@ -1,4 +1,4 @@
-"""Whether what the registry shows is explained: recorded, or the work of a decision in flight. Pure."""
+"""Whether the state of the registry is explained: recorded, or caused by a decision in flight. Pure."""
 
 from collections.abc import Collection, Iterable
 
@@ -9,10 +9,10 @@ from lib.registry.snapshot import RegistrySnapshot
 
 
 def is_explained(states: Iterable[BookState], snapshot: RegistrySnapshot, in_flight: Collection[str] = ()) -> bool:
-    """Is everything the slots show recorded, or the work of a decision in flight?
+    """Is everything the slots show recorded, or caused by a decision in flight?
 
-    `states` are readings of the book before and after the registry was read, `in_flight` the open decisions of the first one that
-    are young enough to explain anything. What was decided between the readings explains as well.
+    `states` are the book before and after the registry was read, `in_flight` the open decisions of the first that are recent enough to
+    explain anything. Decisions made between the two reads also count as explanation.
     """
     readings = tuple(states)
     if any(dict(state.observed_slots) == snapshot.slot_states for state in readings):
@@ -30,12 +30,12 @@ def _desired_in_flight(state: BookState, decisions: Collection[str]) -> dict[Slo
 def _is_slot_explained(
     slot: Slot, states: tuple[BookState, ...], decisions: dict[str, Decided], snapshot: RegistrySnapshot
 ) -> bool:
-    """Are alias and stage among the versions that the states and the decisions in flight can put there?"""
+    """Are alias and stage among the versions that the states and the decisions in flight can explain?"""
     desired = [_desired_in_flight(state, decisions)[slot] for state in states]
     candidates = {body.version for body in decisions.values() if body.to == SLOTS[slot]}
     candidates |= {version for holder in desired for version in holder.holders}
     candidates |= {version for state in states for version in state.observed_slots[slot].holders}
-    # without aliases a stage is filled and emptied in two writes: in between it may hold two versions, which shows as no alias
+    # without aliases, filling and emptying a stage takes two writes; in between it may hold two versions, which reads as no alias
     is_between_writes = not snapshot.has_aliases and any(slot in b.slots or b.to == SLOTS[slot] for b in decisions.values())
     may_be_empty = (
         is_between_writes

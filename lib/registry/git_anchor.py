@@ -1,7 +1,7 @@
-"""An anchor of a book as a tag in a git repository that a person names, perhaps on another host. git runs as a program.
+"""Anchors of books as tags in a git repository chosen by the user, created with the git program.
 
-Nothing is pushed, and no foreign text becomes an argument: the model's name is made safe for the tag's name, and the message is passed
-on standard input.
+Nothing is pushed, and no foreign text becomes an argument: the model name is sanitized for the tag name, and the message is passed on
+standard input.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _MAX_MODEL_LENGTH = 80
 
 
 def tag_name(model: str, position: int) -> str:
-    """podium-head-<model>-<position>; a name that git cannot take as it is carries a piece of its sha256."""
+    """podium-head-<model>-<position>; a sanitized name gets a piece of the original's sha256."""
     safe_name = re.sub(r"[^A-Za-z0-9_-]+", "-", model).strip("-")[:_MAX_MODEL_LENGTH]
     if safe_name != model:
         safe_name = f"{safe_name or 'model'}-{hashlib.sha256(model.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
@@ -26,9 +26,9 @@ def tag_name(model: str, position: int) -> str:
 
 
 def create_anchor_tag(folder: Path, model: str, anchor: Anchor) -> str:
-    """Tag the current commit of a repository with a head; returns the tag's name. The same head twice is one tag.
+    """Tag the current commit of a repository with a head. Returns the tag name. Tagging the same head again reuses the tag.
 
-    Raises BadInput outside a repository, ActionRefused where git cannot tag or the tag names another head: then book or tag changed.
+    Raises BadInput outside a repository, ActionRefused if git cannot tag or the tag holds another head (book or tag was changed).
     """
     tag, head = tag_name(model, anchor.position), f"{anchor.position} {anchor.chain}"
     _require_repository(folder)
@@ -37,31 +37,31 @@ def create_anchor_tag(folder: Path, model: str, anchor: Anchor) -> str:
         return tag
     if existing_head:
         raise ActionRefused(
-            f"Tag {tag} is there already, with another head.",
-            means="Either the record was rewritten since, or somebody made this tag by hand.",
-            next=f"Run verify {clean_text(model)} --anchor with the head that the tag carries.",
+            f"Tag {tag} already exists with another head.",
+            means="Either the record was rewritten since then, or this tag was created by hand.",
+            next=f"Run verify {clean_text(model)} --anchor with the head stored in the tag.",
         )
     result = _git(
         folder, "tag", "--annotate", "--no-sign", "--file=-", tag, stdin=f"{head}\n\nHead of the record of {clean_text(model)}\n"
     )
     if result.returncode:
-        raise ActionRefused("git could not make the tag.", next=" ".join(clean_text(result.stderr).split())[:300])
+        raise ActionRefused("git could not create the tag.", next=" ".join(clean_text(result.stderr).split())[:300])
     return tag
 
 
 def _require_repository(folder: Path) -> None:
     if not folder.is_dir() or _git(folder, "rev-parse", "--git-dir").returncode:
         raise BadInput(
-            f"{clean_text(str(folder))[:200]} is no git repository.", next="Name the folder of one, or make it with git init."
+            f"{clean_text(str(folder))[:200]} is not a git repository.", next="Choose a repository, or create one with git init."
         )
     if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
-        raise BadInput("This git repository has no commit yet.", next="Commit something first: a tag stands on a commit.")
+        raise BadInput("This git repository has no commit yet.", next="Make a commit first: a tag needs one.")
 
 
 def _git(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - git with our own arguments
-            ["git", "-C", str(folder.resolve()), *arguments],  # noqa: S607 - the person's own git
+            ["git", "-C", str(folder.resolve()), *arguments],  # noqa: S607 - the user's own git
             input=stdin,
             capture_output=True,
             text=True,
@@ -69,4 +69,4 @@ def _git(folder: Path, *arguments: str, stdin: str = "") -> subprocess.Completed
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ActionRefused("git did not answer.", next="Is git installed, and is the folder within reach?") from error
+        raise ActionRefused("git did not respond.", next="Check that git is installed and the folder is accessible.") from error

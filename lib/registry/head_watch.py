@@ -1,7 +1,7 @@
-"""The books of a store against what this Podium remembers of them, for every page, `verify`, and the moment before a decision.
+"""Compares the books of a store with the heads this Podium remembers: on every page, in `verify`, and before each decision.
 
-The memory is read first, then tags, books and index, from the server: what others write and remember meanwhile is never ahead of what is
-read here. An alarm is read once more before it is raised. What is as it should be is remembered.
+The memory is read first, then tags, books and index, from the server, so that concurrent writes are never ahead of what is read here.
+An alarm is checked a second time before it is raised. Heads without an alarm are remembered.
 """
 
 import time
@@ -48,9 +48,9 @@ class HeadWatch:
 
 @dataclass(frozen=True)
 class StoreReading:
-    """What a store holds of records: the index, the registered models, the books that count, and by `owners` the model of each.
+    """The records in a store: the index, the registered models, the indexed books, and in `owners` the model of each book.
 
-    `named_ids` are all books that count, those too that could not be read.
+    `named_ids` are all indexed books, including unreadable ones.
     """
 
     index_id: str = ""
@@ -63,7 +63,7 @@ class StoreReading:
 
 @dataclass(frozen=True)
 class ModelReading:
-    """The book of a model as it was just read. `index_id` is empty where it is not known."""
+    """The book of a model as just read. `index_id` is empty if unknown."""
 
     model: str
     book_id: str
@@ -73,7 +73,7 @@ class ModelReading:
 
 @dataclass(frozen=True)
 class HeadCheck:
-    """What came of comparing a store with the memory. `new_book_ids` were seen for the first time; `is_remembered`: what was read could be remembered."""
+    """The result of comparing a store with the memory. `new_book_ids` are seen for the first time; `is_remembered`: the memory is saved."""
 
     alarms: tuple[HeadAlarm, ...] = ()
     new_book_ids: frozenset[str] = frozenset()
@@ -81,15 +81,15 @@ class HeadCheck:
 
 
 def find_head_alarms(backend: Backend, watch: HeadWatch) -> tuple[HeadAlarm, ...]:
-    """Every book that is not the one seen before. Remembers the heads that are as they should be; writes nothing to the store.
+    """Every book that is not the one seen before. Remembers the other heads; writes nothing to the store.
 
-    Raises LedgerBroken for an index, RecordInDoubt for a memory that cannot be trusted.
+    Raises LedgerBroken if the index, RecordInDoubt if the memory cannot be trusted.
     """
     return check_heads(backend, watch).alarms
 
 
 def check_heads(backend: Backend, watch: HeadWatch) -> HeadCheck:
-    """Compare all books with the memory; where something differs, all is read once more and only that counts."""
+    """Compare all books with the memory. If something differs, everything is read a second time, and only that result counts."""
     check = HeadCheck()
     for is_second_look in (False, True):
         if is_second_look:
@@ -97,7 +97,7 @@ def check_heads(backend: Backend, watch: HeadWatch) -> HeadCheck:
         known = watch.memory.read(backend)
         try:
             reading = read_store(backend, known)
-        except MissingPermission:  # what may not be read is not therefore absent
+        except MissingPermission:  # unreadable does not mean absent
             return HeadCheck()
         check = judge_reading(backend, watch, known, reading)
         if not check.alarms:
@@ -106,18 +106,18 @@ def check_heads(backend: Backend, watch: HeadWatch) -> HeadCheck:
 
 
 def check_reading(backend: Backend, watch: HeadWatch, known: KnownStore, reading: StoreReading) -> HeadCheck:
-    """Compare what was read already with what was `known` before; where something differs, all is read once more and only that counts."""
+    """Compare a reading with what was `known` before. If something differs, everything is read again, and only that result counts."""
     check = judge_reading(backend, watch, known, reading)
     if not check.alarms:
         return check
     try:
         return check_heads(backend, watch)
-    except LedgerBroken:  # no index leads to the books, which whoever read them has found
+    except LedgerBroken:  # no index leads to the books, but the caller has found them
         return check
 
 
 def read_store(backend: Backend, known: KnownStore) -> StoreReading:
-    """Read models, books and index, in this order. Of a store without a ledger, and of which nothing is known, only that there is none."""
+    """Read models, books and index, in this order. Returns an empty reading if there is no ledger and nothing is remembered."""
     index_id = find_index_id(backend)
     if index_id is None and not known.heads:
         return StoreReading()
@@ -129,9 +129,9 @@ def read_store(backend: Backend, known: KnownStore) -> StoreReading:
 
 
 def judge_reading(backend: Backend, watch: HeadWatch, known: KnownStore, reading: StoreReading) -> HeadCheck:
-    """Compare what was read with what was known before, and remember what is as it should be.
+    """Compare a reading with what was known before, and remember the heads without an alarm.
 
-    For books that are not among those read the store is asked once more, so that no refused permission counts as an absence.
+    Known books missing from the reading are looked up again, so that a refused permission does not count as absence.
     """
     states = {book_id: book.state for book_id, book in reading.books.items()}
     lookups = look_up_runs(backend, [book_id for book_id in known.heads if book_id not in states])
@@ -147,14 +147,14 @@ def judge_reading(backend: Backend, watch: HeadWatch, known: KnownStore, reading
         for book_id, state in states.items()
         if state.book.head and book_id not in alarmed_ids and reading.owners.get(book_id) not in alarmed_models
     ]
-    # while an index is missing nobody knows whether it is the same store
+    # while there are alarms it is unknown whether this is the same store
     index_id = reading.index_id if not alarms else ""
     is_remembered = watch.memory.remember(backend, index_id, heads, replacements)
     return HeadCheck(alarms, frozenset(head.book_id for head, _ in heads) - set(known.heads), is_remembered)
 
 
 def require_no_known_book(writer: Writer, known: KnownStore | None, model: str, index_id: str) -> None:
-    """Raise RecordInDoubt where a model would get a book, or be said to have none, and it had another one by what is `known`."""
+    """Raise RecordInDoubt if a model would get a book, or be reported without one, although a book is `known` for it."""
     if known is None or writer.memory is None:
         return
     if _has_other_index(known, index_id) or any(head.model == model for head in known.heads.values()):
@@ -163,16 +163,16 @@ def require_no_known_book(writer: Writer, known: KnownStore | None, model: str, 
 
 
 def require_known_head(writer: Writer, known: KnownStore | None, reading: ModelReading) -> None:
-    """Raise RecordInDoubt where the book of a model is not the one that was `known` before it was read; else remember its head."""
+    """Raise RecordInDoubt if the book of a model is not the one `known` before it was read. Otherwise remember its head."""
     if known is not None and writer.memory:
         for alarm in find_model_alarms(writer.backend, HeadWatch(writer.memory, writer.clock), known, reading):
             raise alarm_error(alarm)
 
 
 def find_model_alarms(backend: Backend, watch: HeadWatch, known: KnownStore, reading: ModelReading) -> tuple[HeadAlarm, ...]:
-    """What says that the book of a model is not the one that was `known` before it was read; its head is remembered if nothing does.
+    """Signs that the book of a model is not the one `known` before it was read. If there are none, its head is remembered.
 
-    Asks the server nothing, unless something differs: then all is read and judged.
+    Calls the server only if something differs; then the complete store is read and judged.
     """
     model, state, head = reading.model, reading.state, known.heads.get(reading.book_id)
     is_first_seen = head is None and not any(other_head.model == model for other_head in known.heads.values())
@@ -186,7 +186,7 @@ def find_model_alarms(backend: Backend, watch: HeadWatch, known: KnownStore, rea
 
 
 def _confirm_alarms(backend: Backend, watch: HeadWatch, model: str, book_id: str) -> tuple[HeadAlarm, ...]:
-    """Judge the whole store; give the alarms about this model, about its book, and about the store."""
+    """Check the complete store. Returns the alarms about this model, its book, and the store."""
     return tuple(
         alarm
         for alarm in check_heads(backend, watch).alarms
@@ -195,7 +195,7 @@ def _confirm_alarms(backend: Backend, watch: HeadWatch, model: str, book_id: str
 
 
 def accept_present_store(backend: Backend, memory: HeadMemory, at: datetime, name_and_reason: tuple[str, str]) -> bool:
-    """Record a person's answer that the store which is there now is the one to go on with. False where it cannot be written."""
+    """Record that a person accepted the present store. Returns False if the memory cannot be written."""
     return memory.accept_store(backend, find_index_id(backend) or "", at, *name_and_reason)
 
 
@@ -204,7 +204,7 @@ def _has_other_index(known: KnownStore, index_id: str) -> bool:
 
 
 def _is_another_store(backend: Backend, known: KnownStore, lookups: Mapping[str, RunLookup]) -> bool:
-    """Is nothing here of what is known: neither the index nor any book? `lookups` are those of the books that were not read."""
+    """Are the known index and all known books missing here? `lookups` covers the books that were not read."""
     return (
         bool(known.heads)
         and set(lookups) == set(known.heads)
@@ -216,8 +216,8 @@ def _is_another_store(backend: Backend, known: KnownStore, lookups: Mapping[str,
 def _another_store_alarm(known: KnownStore) -> HeadAlarm:
     last_at = max(head.at for head in known.heads.values())
     means = (
-        f"Until {last_at[:10]} this address held {len(known.heads)} records that are not here any more, and neither is their index. Either "
-        "this address leads to another store now, or its database was replaced."
+        f"Until {last_at[:10]} this address held {len(known.heads)} records. They and their index are gone. Either this address now leads "
+        "to another store, or its database was replaced."
     )
     return HeadAlarm(KnownHead("", known.index_id, 0, "", last_at), "another store", means)
 
@@ -231,7 +231,7 @@ def _living_models(reading: StoreReading) -> dict[str, LivingModel]:
 
 
 def _model_of(book_id: str, known: KnownStore, reading: StoreReading) -> str:
-    """The model that has a book, or had it last. Empty where its name is another's now, and where the book only says so itself."""
+    """The model that has a book, or had it last. Empty if another model has that name now, or if only the book itself claims it."""
     if owner := reading.owners.get(book_id):
         return owner
     head, book = known.heads.get(book_id), reading.books[book_id]

@@ -1,7 +1,7 @@
 """Import a file of earlier decisions into the record of a model.
 
-The whole file is checked before anything is written. What the record has already is left out, so the same file can be imported again,
-also after a crash in the middle.
+The complete file is checked before anything is written. Lines already in the record are skipped, so the same file can be imported again,
+even after a crash half-way.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from lib.registry.reconcile import sync_model_status
 
 @dataclass(frozen=True)
 class ImportFile:
-    """A file as it was uploaded: its name and its bytes. Times without a zone are in `zone`."""
+    """An uploaded file: name and bytes. Times without a zone are in `zone`."""
 
     name: str
     data: bytes
@@ -29,7 +29,7 @@ class ImportFile:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import added, by id. `known_count` lines were in the record already, `other_model_count` are about other models."""
+    """The ids of imported entries. `known_count` lines were already in the record, `other_model_count` lines are about other models."""
 
     model: str
     sha256: str
@@ -40,9 +40,9 @@ class ImportResult:
 
 @single_wait()
 def import_history(writer: Writer, model: str, file: ImportFile) -> ImportResult:
-    """Add what a file says about the time before the record of a model.
+    """Import what a file says about the time before the record of a model.
 
-    Raises NotFound for a model that never was, BadInput with every bad line; then nothing was written.
+    Raises NotFound for a model that never existed, BadInput listing the invalid lines; then nothing was written.
     """
     state, now = read_book_state(writer.backend, model), writer.clock()
     started_at = record_start(state.book.entries) if state else None
@@ -70,9 +70,9 @@ def _append_imported(writer: Writer, status: ModelStatus, fields: dict[str, obje
 
 
 def _add_progress_hint(error: PodiumError, added_count: int) -> PodiumError:
-    """The error of an interrupted import says how many entries were added."""
+    """Add to the error of an interrupted import how many entries were added."""
     return type(error)(
         error.what,
-        means=f"{added_count} entries were added before.",
+        means=f"{added_count} entries were added before the error.",
         next=f"{error.next} Then import the same file again.".strip(),
     )

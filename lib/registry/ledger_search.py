@@ -1,6 +1,6 @@
-"""What the search for the whole ledger gives its readers: the books that count, what no index explains, and what cannot be seen.
+"""Results of the search for the complete ledger: indexed books, unexplained records, and what this account cannot see.
 
-`verify`, the Doctor, the pages and the commands that would say "no record yet" use the same search (`ledger.storage.inventory_reader`).
+`verify`, the Doctor, and all pages and commands that report "no record yet" use the same search (`ledger.storage.inventory_reader`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,14 +24,14 @@ from lib.registry.reader import LoadedBook
 from lib.registry.snapshot import RegistrySnapshot
 
 NO_RECORD_TEXT = "No record yet."
-"""Said only where nothing of Podium was found, and nothing is known to be hidden."""
+"""Used only if nothing of Podium was found and nothing is known to be hidden."""
 _MAX_SINGLE_READS = 100
-"""Of books that the search did not find: they are empty, gone or unreadable, and anybody who may write can make the index name more."""
+"""Limit for books that the search did not find. They are empty, gone or unreadable, and anyone with write access can add more names."""
 
 
 @dataclass(frozen=True)
 class IndexedBooks:
-    """The books that count, by run id. `missing_ids` are named and not there; `refused_ids` not there, or not readable with this account."""
+    """The indexed books by run id. `missing_ids` are named but missing; `refused_ids` are missing or not readable with this account."""
 
     books: Mapping[str, LoadedBook]
     missing_ids: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def ledger_tags(snapshots: Iterable[RegistrySnapshot]) -> tuple[LedgerTag, ...]:
 
 
 def read_indexed_books(backend: Backend, inventory: LedgerInventory, book_ids: Collection[str] | None = None) -> IndexedBooks:
-    """The books that count, or these, hashed and parsed anew, deleted ones too; fetched as far as the inventory lacks them."""
+    """All indexed books, or the given ones, hashed and parsed again, including deleted ones. Fetches those missing in the inventory."""
     ids = sorted(inventory.book_ids if book_ids is None else book_ids)
     missing_ids = [book_id for book_id in ids if book_id not in inventory.runs][_MAX_SINGLE_READS:]
     books, refused_ids = dict[str, LoadedBook](), list[str]()
@@ -72,15 +72,15 @@ def read_indexed_books(backend: Backend, inventory: LedgerInventory, book_ids: C
 
 
 def describe_absence(backend: Backend) -> str:
-    """What to say where no book was found: that there is no record only if there is nothing of Podium at all."""
+    """The message if no book was found. Claims that there is no record only if there is nothing of Podium at all."""
     if not read_inventory(backend, read_ledger_tags(backend)).is_empty:
-        return "A ledger was begun here, and no book yet."
+        return "A ledger exists here, but has no books yet."
     unreadable_text = describe_unreadable(backend)
-    return f"No record was found in what can be read here. {unreadable_text}" if unreadable_text else NO_RECORD_TEXT
+    return f"No record was found in what this account can read. {unreadable_text}" if unreadable_text else NO_RECORD_TEXT
 
 
 def describe_unreadable(backend: Backend) -> str:
-    """What of the store a search cannot see with this account, in a sentence; empty where nothing is known to be hidden."""
+    """What a search with this account cannot see, as a sentence; empty if nothing is known to be hidden."""
     with translate_errors("The experiments"):
         experiments = read_pages(lambda token: client(backend).search_experiments(ViewType.ALL, page_token=token))
     return describe_unreadable_experiments(backend, {experiment.experiment_id for experiment in experiments})

@@ -1,6 +1,6 @@
-"""The lineage of a version, by value: what its run measured, its data, code and environment, and hashes of the model's files.
+"""The lineage of a version, by value: metrics of its run, data, code, environment, and hashes of the model files.
 
-Nothing is unpickled: MLmodel and requirements are read as text, the other files are only hashed.
+Nothing is unpickled: MLmodel and requirements are read as text, other files are only hashed.
 """
 
 import hashlib
@@ -31,18 +31,18 @@ from lib.runs.reading.run_reader import read_run
 from lib.runs.table.types import COMMIT_TAG, DataInput, Run
 
 _MAX_HASHED_BYTES = 500_000_000
-"""Bytes of a model up to which its files are fetched from a server to be hashed."""
+"""Size limit, in bytes, for fetching model files from a server to hash them."""
 
 _MODEL_OR_RUN_ID = re.compile(r"(m-)?[0-9a-f]{32}")
 _RETRY_SECONDS = 60.0
-"""How long a server is not asked for files again after it gave no answer."""
-_NO_ANSWER = "the server gave no answer for the model's files"
+"""How long a server is not asked for files after it failed to answer."""
+_NO_ANSWER = "the server did not answer the request for the model's files"
 _UNANSWERED_AT: dict[Backend, float] = {}
 
 
 @dataclass(frozen=True)
 class _ModelFileHashes:
-    """Hashes of a model's files (sha256, hex), and why some are missing."""
+    """Hashes of the model files (sha256, hex), and why some are missing."""
 
     environment: str = ""
     signature: str = ""
@@ -51,8 +51,8 @@ class _ModelFileHashes:
 
 
 def read_lineage(backend: Backend, model: str, version: VersionSnapshot) -> Lineage:
-    """The lineage of a version. What is not available is left out, and `missing` says why."""
-    hashes, run, reason = _hash_model_files(backend, model, version), None, "the version names no run"
+    """The lineage of a version. Unavailable parts are left out, and `missing` says why."""
+    hashes, run, reason = _hash_model_files(backend, model, version), None, "the version does not name a run"
     try:
         if run_id := find_source_run_id(backend, version):
             reason = "the run is gone"
@@ -65,7 +65,7 @@ def read_lineage(backend: Backend, model: str, version: VersionSnapshot) -> Line
 
 
 def hash_folder(folder: Path) -> str:
-    """sha256 of the list of files below a folder, as `sha256sum` prints it, sorted by name; "" for no file."""
+    """sha256 of the file list of a folder, in the format of `sha256sum`, sorted by name; "" if there are no files."""
     lines = sorted(
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}\n"
         for path in folder.rglob("*")
@@ -86,7 +86,7 @@ def _run_fields(run: Run) -> dict[str, object]:
 
 
 def _dataset_digests(inputs: Sequence[DataInput]) -> dict[str, str]:
-    """Name and use of each dataset → its digest; datasets of the same name are distinguished by a number."""
+    """Name and use of each dataset → its digest. Datasets with the same name are numbered."""
     digests = dict[str, str]()
     for dataset in inputs:
         name = f"{dataset.name} ({dataset.context})" if dataset.context else dataset.name
@@ -125,14 +125,14 @@ def _hash_model_files(backend: Backend, model: str, version: VersionSnapshot) ->
 
 
 def _refusal_reason(backend: Backend, location: str) -> str:
-    """Why the files at a location are not read; empty when they may be."""
+    """Why the files at a location are not read; empty if they may be."""
     if scheme := unreadable_scheme(location, backend):
         return f"the model's files are at a {scheme} address, which is not read from here"
     return "a link leads out of the model's folder" if _has_link_out(backend, location) else ""
 
 
 def _claimed_size(mlmodel: dict[str, object]) -> float:
-    """The size in bytes that an MLmodel file claims; an invalid one counts as too large."""
+    """The size in bytes according to an MLmodel file; an invalid value counts as too large."""
     size = mlmodel.get("model_size_bytes") or 0
     return size if isinstance(size, int | float) and size >= 0 else float("inf")
 
@@ -149,15 +149,15 @@ def _combine_hashes(mlmodel: dict[str, object], model_folder: Path | None, missi
 
 
 def has_model_files(backend: Backend, model: str, version: str) -> bool:
-    """Can the model behind a version still be fetched? True when its MLmodel file is listed where the version points to.
+    """Can the model of a version still be fetched? True if its MLmodel file is listed at the version's location.
 
-    A location that is not read from here (S3, another host) counts as complete: nothing is known against it. Raises NoAnswer when the
-    server gives none: that is nothing against the files either.
+    A location that is not read from here (S3, another host) counts as complete, since nothing is known against it. Raises NoAnswer if
+    the server does not answer; that says nothing about the files.
     """
     from mlflow.artifacts import list_artifacts
 
     if _was_unanswered(backend):
-        raise NoAnswer("The server gave no answer for the files of a model a moment ago.", next="Try again in a minute.")
+        raise NoAnswer("The server recently failed to answer for model files.", next="Try again in a minute.")
     try:
         location = mapped_location(backend, client(backend).get_model_version_download_uri(model, version))
         if unreadable_scheme(location, backend):
@@ -175,7 +175,7 @@ def has_model_files(backend: Backend, model: str, version: str) -> bool:
 
 
 def _has_link_out(backend: Backend, location: str) -> bool:
-    """Whether files of this machine would be read that are not the model's own."""
+    """Would files on this machine be read that do not belong to the model?"""
     folder = folder_of_uri(location)
     if backend.kind == "server" or folder is None:
         return False
@@ -184,7 +184,7 @@ def _has_link_out(backend: Backend, location: str) -> bool:
 
 
 def _note_unanswered(backend: Backend, error: MlflowException) -> bool:
-    """Whether the server did not answer; then its files are left alone for a while, so that many versions cost one wait."""
+    """Did the server fail to answer? Then its files are not requested for a while, so that many versions cost only one wait."""
     if is_unanswered := isinstance(translate_error(error), NoAnswer):
         _UNANSWERED_AT[backend] = time.monotonic()
     return is_unanswered

@@ -1,4 +1,4 @@
-"""Ledger and registry of one model at one moment, and which open decisions are still being carried out by their writers."""
+"""Ledger and registry of one model at one moment, and which open decisions their writers are still carrying out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,18 +15,18 @@ from lib.ledger.state.replay import BookState
 from lib.registry.snapshot import RegistrySnapshot
 
 GRACE_PERIOD = timedelta(seconds=120)
-"""How long an open decision explains what the registry shows, and how long a version that is being registered is left alone."""
+"""How long an open decision explains the state of the registry, and how long a version being registered is left alone."""
 
 _FIRST_SEEN: LRUCache[tuple[Backend, str], datetime] = LRUCache(10_000)
-"""When this process first saw an open decision: its own time is a claim, and may lie in the future."""
+"""When this process first saw an open decision: the time in the entry is a claim and may lie in the future."""
 
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """Ledger and registry of one model at one moment. `book_id` is the run id of its book, `at` when reading began, as ledger text.
+    """Ledger and registry of one model at one moment. `book_id` is the run id of its book, `at` when reading began, as a timestamp.
 
-    `in_flight` are the ids of the open decisions that are young enough to explain what the registry shows. `has_recorded`: reading it
-    appended what nobody had recorded.
+    `in_flight` are the ids of the open decisions recent enough to explain the state of the registry. `has_recorded`: reading it recorded
+    missing entries.
     """
 
     state: BookState
@@ -38,23 +38,21 @@ class ModelStatus:
 
     @property
     def drifted_slots(self) -> tuple[Slot, ...]:
-        """The slots that show something else than was decided, and that no decision in flight explains."""
+        """The slots that differ from what was decided, without a decision in flight that explains it."""
         return self.state.drifted_slots(self.snapshot.slot_states, self.in_flight)
 
 
 @contextmanager
 def explain_recorded(status: ModelStatus) -> Iterator[None]:
-    """Let a refusal say that the look before it recorded something: then it is not true that nothing was changed."""
+    """Make a refusal say that entries were recorded before it, because then it is not true that nothing was changed."""
     try:
         yield
     except (ActionRefused, BadInput, NotFound) as error:
         if not status.has_recorded:
             raise
-        means = (
-            f"No version was moved. The record of {status.snapshot.model} was brought up to date with what the registry shows."
-        )
+        means = f"No version was moved. The record of {status.snapshot.model} was updated to match the registry."
         explained = type(error)(error.what, means=means, next=error.next)
-        explained.title = "Refused, and no version was moved"
+        explained.title = "Refused: no version was moved"
         raise explained from error
 
 

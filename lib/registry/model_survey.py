@@ -1,6 +1,6 @@
-"""A survey of all models: what was done outside, model by model, read in a few calls; and recording what nobody recorded.
+"""A survey of all models: changes made outside, per model, read in a few calls, and their recording.
 
-A reader without write permission sees the same, unrecorded.
+A reader without write permission sees the same, but unrecorded.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from lib.runs.table.types import Run
 
 @dataclass(frozen=True)
 class DeletedBook:
-    """A book of which runs were deleted: its run id, and the runs to restore."""
+    """A book with deleted runs: its run id, and the runs to restore."""
 
     book_id: str
     deleted_run_ids: tuple[str, ...]
@@ -35,10 +35,10 @@ class DeletedBook:
 
 @dataclass(frozen=True)
 class ModelSurvey:
-    """All models as the registry shows them, and the status of each that has a record, deleted ones too.
+    """All models in the registry, and the status of each model with a record, including deleted ones.
 
-    `deleted_books`: the models whose book was deleted, all of it or a volume; `missing_books`: those whose book the store no longer has,
-    with its run id.
+    `deleted_books`: models whose book was deleted, completely or a volume of it. `missing_books`: models whose book no longer exists in
+    the store, with its run id.
     """
 
     snapshots: tuple[RegistrySnapshot, ...]
@@ -48,7 +48,7 @@ class ModelSurvey:
 
 
 def survey_models(backend: Backend, now: datetime) -> ModelSurvey:
-    """Read registry and ledger of every model. Writes nothing. Raises LedgerBroken when the index of the ledger was tampered with."""
+    """Read registry and ledger of every model. Writes nothing. Raises LedgerBroken if the index was tampered with."""
     snapshots = read_all_snapshots(backend)
     snapshot_by_model = {snapshot.model: snapshot for snapshot in snapshots}
     owned_books = read_owned_books(backend, snapshots)
@@ -71,7 +71,7 @@ def survey_models(backend: Backend, now: datetime) -> ModelSurvey:
 
 
 def _find_missing_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, str]:
-    """Model → the run that the index names as its book, where the store no longer has such a run."""
+    """Model → the run that the index names as its book, if the store no longer has that run."""
     index, missing_books = read_index_params(backend), dict[str, str]()
     for snapshot in snapshots:
         book_id = resolve_book_id(index, incarnation_of(snapshot), lambda _: None, dict)
@@ -80,15 +80,15 @@ def _find_missing_books(backend: Backend, snapshots: tuple[RegistrySnapshot, ...
                 read_book(backend, book_id)
         except NotFound:
             missing_books[snapshot.model] = str(book_id)
-        except LedgerBroken:  # deleted, and not gone yet
+        except LedgerBroken:  # deleted, but not gone yet
             continue
     return missing_books
 
 
 def record_changes(writer: Writer, survey: ModelSurvey) -> bool:
-    """Record what a survey found and no record has yet; returns whether there was anything to record.
+    """Record the unrecorded findings of a survey. Returns whether there were any.
 
-    Raises NotWritable when this person may not write.
+    Raises NotWritable if this user may not write.
     """
     for deleted_book in survey.deleted_books.values():
         mark_book_deleted(writer.backend, deleted_book.book_id, format_timestamp(writer.clock()))
@@ -97,7 +97,7 @@ def record_changes(writer: Writer, survey: ModelSurvey) -> bool:
         model for model, status in survey.statuses.items() if not is_fully_recorded(status) or status.book_id in restored_ids
     ]
     for model in models:
-        with suppress(NotFound, LedgerBroken):  # renamed meanwhile, or not sound: the notice says so
+        with suppress(NotFound, LedgerBroken):  # renamed since then, or damaged: a notice reports it
             sync_model_status(writer, model)
     return bool(models)
 
@@ -105,7 +105,7 @@ def record_changes(writer: Writer, survey: ModelSurvey) -> bool:
 def find_deleted_source_runs(
     backend: Backend, snapshot: RegistrySnapshot, fetch_run: Callable[[Backend, str], Run | None] = read_run
 ) -> dict[str, str]:
-    """Version that holds a stage → the id of the run it came from, where that run is deleted or gone."""
+    """Version that holds a stage → the id of its source run, if that run is deleted or gone."""
     holders = {number for slot_state in snapshot.slot_states.values() for number in slot_state.holders}
     deleted_runs = dict[str, str]()
     for number in sorted(holders & set(snapshot.versions)):
@@ -121,20 +121,20 @@ def find_deleted_source_runs(
 
 def deleted_book_notice(deleted_book: DeletedBook) -> Notice:
     """The notice for a model whose book was deleted."""
-    means = "Nothing can be decided or recorded for this model, and what was recorded is shown by nobody."
+    means = "No decision can be recorded for this model, and its history is unavailable, until the book is restored."
     return Notice(
         "The book was deleted",
         means,
-        f"Restore run {', '.join(deleted_book.deleted_run_ids)}, before MLflow's gc removes it.",
+        f"Restore run {', '.join(deleted_book.deleted_run_ids)} before MLflow's gc removes it.",
         "broken",
     )
 
 
 def missing_book_notice(book_id: str) -> Notice:
     """The notice for a model whose book the store no longer has."""
-    means = "The index names it, and the store has it no more: it was deleted for good. Nothing can be decided or recorded for this model."
+    means = "The index names it, but it was permanently deleted from the store. No decision can be recorded for this model."
     advice = (
-        f"Bring run {book_id} back from a backup of the database. Without one, rename the model: a new record begins under the new name, "
-        "and what was recorded stands only in packets and heads that were kept elsewhere."
+        f"Restore run {book_id} from a backup of the database. Without one, rename the model: a new record begins under the new name, "
+        "and the old one survives only in packets and heads stored elsewhere."
     )
     return Notice("The book is gone", means, advice, "broken")

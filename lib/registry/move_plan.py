@@ -1,6 +1,6 @@
-"""From decisions and a registry snapshot to the moves that remain. Pure.
+"""Computes the remaining moves from decisions and a registry snapshot. Pure.
 
-Whoever carries a decision out counts it and what was settled before it; what others decided and nobody has settled moves nothing.
+A writer carrying out a decision counts that decision and those settled before it. Unsettled decisions of others move nothing.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,10 +33,10 @@ class Move:
 
 
 def plan_moves(state: BookState, snapshot: RegistrySnapshot, intent_ids: Collection[str]) -> tuple[Move, ...]:
-    """The writes that remain for these open intents, in order: alias, stage, others out of the stage, alias deletions.
+    """The remaining writes for these open intents, in order: alias, stage, others out of the stage, alias deletions.
 
-    Only slots that these intents named are touched, and those that should hold a version they push out. A desired version that was
-    deleted is left to people.
+    Only slots named by these intents are touched, and those that should hold a version they displace. A desired version that was deleted
+    is left to users.
     """
     intents = [intent for intent in state.open_intents if intent.id in intent_ids and snapshot.is_possible(intent)]
     counts = _own_decisions(state, snapshot, intents)
@@ -65,7 +65,7 @@ def plan_moves(state: BookState, snapshot: RegistrySnapshot, intent_ids: Collect
 
 
 def is_in_force(state: BookState, intent: Entry, counts: IntentPredicate) -> bool:
-    """Does an intent still decide where its version is, by all decisions that count? A later one may have moved it, or filled its slot."""
+    """Does an intent still determine where its version is, by all counting decisions? A later one may have moved it or filled its slot."""
     body, decisions = intent.body, [other for other in state.intents if counts(other)]
     assert isinstance(body, Decided)
     if target_slot := slot_of(body.to):
@@ -77,17 +77,17 @@ def is_in_force(state: BookState, intent: Entry, counts: IntentPredicate) -> boo
 
 
 def settled_or(intent_ids: Collection[str], state: BookState, snapshot: RegistrySnapshot) -> IntentPredicate:
-    """Counts what was settled, and of the open decisions only these."""
+    """A predicate that counts settled decisions, and of the open ones only these."""
     return lambda entry: state.is_settled(entry) or (entry.id in intent_ids and state.is_effective(entry, snapshot.is_possible))
 
 
 def preview_intent(state: BookState, snapshot: RegistrySnapshot, intent_id: str) -> tuple[Move, ...]:
-    """Every move of one intent until none remains, in order."""
+    """All moves of one intent, in order."""
     return preview_plan(lambda snapshot_then: plan_moves(state, snapshot_then, (intent_id,)), snapshot)
 
 
 def preview_plan(plan: Callable[[RegistrySnapshot], tuple[Move, ...]], snapshot: RegistrySnapshot) -> tuple[Move, ...]:
-    """Every move of a plan until none remains, found by applying each one to the snapshot and planning again."""
+    """All moves of a plan, found by applying each one to the snapshot and planning again."""
     preview: list[Move] = []
     for _ in range(100):
         moves = plan(snapshot)
@@ -99,7 +99,7 @@ def preview_plan(plan: Callable[[RegistrySnapshot], tuple[Move, ...]], snapshot:
 
 
 def apply_move(snapshot: RegistrySnapshot, move: Move) -> RegistrySnapshot:
-    """What the registry would show after a move."""
+    """The registry as it would be after a move."""
     if move.verb == "stage":
         version = replace(snapshot.versions[move.version], stage=move.target, has_explicit_stage=True)
         return replace(snapshot, versions={**snapshot.versions, move.version: version})
@@ -108,17 +108,17 @@ def apply_move(snapshot: RegistrySnapshot, move: Move) -> RegistrySnapshot:
 
 
 def _own_decisions(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> IntentPredicate:
-    """Counts these intents and what was settled before the last of them."""
+    """A predicate that counts these intents and the decisions settled before the last of them."""
     ids, last_position = {intent.id for intent in intents}, max((intent.position for intent in intents), default=0)
     counts = settled_or(ids, state, snapshot)
     return lambda entry: entry.position <= last_position and counts(entry)
 
 
 def _may_move(state: BookState, intents: Sequence[Entry], slot: Slot, holder: DesiredHolder, version: str) -> bool:
-    """Is it for these intents to move a version in a slot?
+    """May these intents move a version in a slot?
 
-    In the one they fill, yes. Else only their own versions where a later decision filled the slot or speaks of the version, and in a
-    slot that they only empty, not those that open decisions of others are moving into it.
+    Always in the slot they fill. Elsewhere only their own versions if a later decision filled the slot or concerns the version. In a slot
+    they only empty, not the versions that open decisions of others are moving into it.
     """
     stage, own_ids = SLOTS[slot], {intent.id for intent in intents}
     if any(isinstance(intent.body, Decided) and intent.body.to == stage for intent in intents):
@@ -136,8 +136,8 @@ def _may_move(state: BookState, intents: Sequence[Entry], slot: Slot, holder: De
 def _affected_slots(
     state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate
 ) -> tuple[set[Slot], dict[Slot, DesiredHolder]]:
-    """The slots to bring in order, and who should hold them: those that intents named, and the managed ones that should hold a
-    version they move or push out. A slot that only a later decision speaks of is not theirs to fill."""
+    """The slots to update and their desired holders: slots named by intents, and managed ones that should hold a version they move or
+    displace. A slot that only a later decision concerns is not filled."""
     slots_by_intent, last_position = state.slots_by_intent(counts), max((intent.position for intent in intents), default=0)
     named_slots = {slot for intent in intents for slot in slots_by_intent.get(intent.id, ())}
     later = [other.body for other in state.intents if other.position > last_position and state.is_settled(other)]
@@ -156,7 +156,7 @@ def _affected_slots(
 def _target_stages(
     state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate
 ) -> dict[str, Stage]:
-    """Version → the stage outside the slots it goes to by the last decision about it, for the versions of these intents."""
+    """Version → its target stage outside the slots by its last decision, for the versions of these intents."""
     last_intents = {intent.body.version: intent for intent in state.intents if counts(intent)}
     stages = {}
     for version in {intent.body.version for intent in intents} & set(snapshot.versions):
@@ -174,7 +174,7 @@ def _moves_for_slot(
         return []
     leavers = sorted((v for v in slot_state.stage if v not in desired.holders and v not in keepers), key=version_sort_key)
     exits = {version: make_stage_move(snapshot, version, target_stages.get(version, "Archived")) for version in leavers}
-    # a stage that is only implied by the alias would be lost with it
+    # a stage only implied by the alias would be lost with it
     moves = [move for version, move in exits.items() if not snapshot.versions[version].has_explicit_stage]
     if holder is not None and slot_state.alias != holder and snapshot.has_aliases:
         moves.append(Move("alias", slot, holder, slot_state.alias or ""))
@@ -187,12 +187,12 @@ def _moves_for_slot(
 
 
 def make_stage_move(snapshot: RegistrySnapshot, version: str, stage: Stage) -> Move:
-    """The write that puts a version into a stage; on a server without stages a tag says it."""
+    """The write that puts a version into a stage; on a server without stages, as a tag."""
     return Move("stage", stage, version, snapshot.versions[version].stage, is_stage_tag=not snapshot.has_stages)
 
 
 def _alias_moves(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate) -> list[Move]:
-    """Moves for other aliases that an open, still effective intent takes along."""
+    """Moves for other aliases that an open, still effective intent includes."""
     effective_ids = {holder.intent_id for holder in state.holders_decided_by(counts).values()}
     bodies = [intent.body for intent in intents if intent.id in effective_ids]
     pairs = [(alias, body.version) for body in bodies if isinstance(body, Decided) for alias in body.aliases]
@@ -201,7 +201,7 @@ def _alias_moves(state: BookState, snapshot: RegistrySnapshot, intents: Sequence
 
 
 def add_preview_intent(state: BookState, body: Decided) -> BookState:
-    """The state with one more intent, to preview what it would do."""
+    """The state with one more intent, to preview its effect."""
     entry = Entry(state.book.head + 1, PREVIEW_ID, "", body)
     book = replace(state.book, entries=(*state.book.entries, entry))
     return replace(state, book=book, intents=(*state.intents, entry))

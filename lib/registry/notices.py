@@ -1,6 +1,6 @@
-"""The notices about a model: what was done outside, what it means, what to do, and the decisions that resolve it. Pure.
+"""Notices about a model: what was changed outside, what it means, what to do, and the decisions that resolve it. Pure.
 
-They cover registry, book and source runs, in the same text for the pages and the command line.
+They cover registry, book and source runs, with the same text on pages and the command line.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ from lib.registry.snapshot import version_sort_key
 from lib.text import version_list
 
 Severity = Literal["broken", "drift", "told"]
-"""The book is not sound · somebody must decide · told until the next decision, and nothing waits for it."""
+"""The book is damaged · a decision is required · information only, until the next decision."""
 _MAX_NAMED_FINDINGS = 3
-"""How many findings of a book are named one by one; verify names them all."""
-_NEW_DECISION_ADVICE = "Decide which version belongs in Production; this notice ends with the first decision."
+"""How many findings of a book are listed; verify lists them all."""
+_NEW_DECISION_ADVICE = "Decide which version belongs in Production. This notice disappears with the first decision."
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to report about a model. `resolutions` are the decisions that settle it; without one, `next` says what to do.
+    """One thing to report about a model. `resolutions` are the decisions that settle it; without any, `next` says what to do.
 
-    `slot` is the stage it is about, if it is about one. `position` is the entry that recorded it, 0 while none has.
+    `slot` is the slot concerned, if any. `position` is the entry that recorded it, 0 if unrecorded.
     """
 
     what: str
@@ -45,9 +45,9 @@ class Notice:
 def collect_notices(
     status: ModelStatus, deleted_source_runs: Mapping[str, str], keys: TrustedKeys = NO_KEYS
 ) -> tuple[Notice, ...]:
-    """All notices about a model, the gravest first. `deleted_source_runs`: version that holds a stage → the id of its deleted run.
+    """All notices about a model, most severe first. `deleted_source_runs`: version that holds a stage → the id of its deleted run.
 
-    What a person settled under one of these `keys` is none any more.
+    Findings settled under one of these `keys` are omitted.
     """
     notices = (
         *_damage_notices(status, keys),
@@ -69,13 +69,13 @@ def _damage_notices(status: ModelStatus, keys: TrustedKeys) -> list[Notice]:
         Notice(
             f"{f'Place {finding.position} of the' if finding.position else 'The'} book: {finding.what}",
             finding.means,
-            "Verify it on Audit, compare it with a noted head, and settle it there.",
+            "Verify the book on Audit, compare it with a head stored elsewhere, and settle the finding there.",
             "broken",
         )
         for finding in findings[:_MAX_NAMED_FINDINGS]
     ]
     if (more_count := len(findings) - _MAX_NAMED_FINDINGS) > 0:
-        notices.append(Notice(f"{more_count} more findings", "", "Run verify to see them all.", "broken"))
+        notices.append(Notice(f"{more_count} more findings", "", "Run verify to see all of them.", "broken"))
     return notices
 
 
@@ -86,18 +86,18 @@ def _life_notices(status: ModelStatus) -> list[Notice]:
     if snapshot.created_at is None:
         is_recorded = state.model_created_at is None and state.current_life_entries
         position = state.current_life_entries[0].position if is_recorded else 0
-        means = "The registry has it no more. Its record stays, and answers for the time before."
+        means = "It is no longer in the registry. Its record stays and still answers questions about the past."
         return [
             Notice(
                 "The model was deleted",
                 means,
-                "A model made anew under this name goes on in the same book.",
+                "A model re-created under this name continues in the same book.",
                 "told",
                 position=position,
             )
         ]
-    means = "It was deleted in between. Its versions are other ones now, so what was decided before does not hold for them."
-    return [Notice("The model was made anew", means, "Decide which version belongs in Production.")]
+    means = "It was deleted in between. Its versions are new ones, so earlier decisions do not apply to them."
+    return [Notice("The model was re-created", means, "Decide which version belongs in Production.")]
 
 
 def _deletion_notices(status: ModelStatus) -> list[Notice]:
@@ -116,9 +116,9 @@ def _deletion_notice(status: ModelStatus, slot: Slot, version: str) -> Notice:
     is_held = bool(status.snapshot.slot_states[slot].holders)
     return Notice(
         f"v{version} was deleted",
-        f"It held {SLOTS[slot]} by the ledger. A deleted version cannot be put back."
-        f" {'' if is_held else f'Nobody is in {SLOTS[slot]} now.'}".rstrip(),
-        "Move another version there, or let it stand with a reason.",
+        f"It held {SLOTS[slot]} by the ledger. A deleted version cannot be restored."
+        f" {'' if is_held else f'{SLOTS[slot]} is empty now.'}".rstrip(),
+        "Move another version there, or accept the empty stage with a reason.",
         slot=slot,
         resolutions=() if is_held else (DriftResolution("adopt", version, "Archived"),),
         position=_deletion_position(status.state, version),
@@ -129,13 +129,11 @@ def _drift_notice(status: ModelStatus, drift: Drift, keys: TrustedKeys) -> Notic
     observed, desired = version_list(drift.observed), version_list(drift.desired.holders)
     book, intent_id = status.state.book, drift.desired.intent_id
     is_doubtful = has_trusted_entry(book, keys) and not has_trusted_closing(book, intent_id, keys)
-    doubt = (
-        f" No key that is trusted here signed that {desired} belongs there: find out who wrote it first." if is_doubtful else ""
-    )
+    doubt = f" No key trusted here signed the decision for {desired}. Find out who wrote it first." if is_doubtful else ""
     return Notice(
         f"{SLOTS[drift.slot]} was moved outside",
-        f"The registry shows {observed}, the ledger says {desired}. Somebody moved it outside Podium, and nobody gave a reason.",
-        f"Let it stand with a reason, or put it back.{doubt}",
+        f"The registry shows {observed}, the ledger says {desired}. The change was made outside Podium, without a reason.",
+        f"Accept it with a reason, or revert it.{doubt}",
         slot=drift.slot,
         resolutions=drift.resolutions,
         position=_drift_position(status.state, drift.slot),
@@ -143,7 +141,7 @@ def _drift_notice(status: ModelStatus, drift: Drift, keys: TrustedKeys) -> Notic
 
 
 def _unrecorded_notices(status: ModelStatus) -> list[Notice]:
-    """What the next sync with write permission will record, unless another notice reports it."""
+    """Changes that the next sync with write permission will record, unless another notice reports them."""
     if status.state.model_created_at != status.snapshot.created_at:
         return []
     reported = {
@@ -151,16 +149,16 @@ def _unrecorded_notices(status: ModelStatus) -> list[Notice]:
         for slot in status.state.slots_with_deleted_holder(status.snapshot.versions, status.in_flight)
         for v in status.state.desired_holders_with_deleted(lambda _: False)[slot].holders
     }
-    means = "It is not recorded yet."
+    means = "This is not recorded yet."
     return [
-        Notice(change, means, "The next look that may write records it.")
+        Notice(change, means, "It is recorded the next time someone with write access opens this model.")
         for change in unrecorded_changes(status)
         if change not in reported
     ]
 
 
 def _recorded_notices(state: BookState) -> list[Notice]:
-    """What was recorded of outside changes that moved no version, until the next decision."""
+    """Recorded outside changes that moved no version, until the next decision."""
     last_position = max((intent.position for intent in state.intents), default=0)
     notices = []
     for entry in state.current_life_entries:
@@ -168,7 +166,7 @@ def _recorded_notices(state: BookState) -> list[Notice]:
             case Observed(note=str(note)) as body if body.was == body.now and entry.position > last_position:
                 notices.append(_note_notice(note, entry.position))
             case Opened(why="re-created", now=slot_states) if not last_position:
-                means = "Its versions are other ones now: what was decided before does not hold for them."
+                means = "Its versions are new ones, so earlier decisions do not apply to them."
                 resolutions = tuple(
                     DriftResolution("adopt", slot_state.holders[0], SLOTS[slot])
                     for slot, slot_state in slot_states.items()
@@ -176,7 +174,7 @@ def _recorded_notices(state: BookState) -> list[Notice]:
                 )
                 notices.append(
                     Notice(
-                        "The model was deleted and made anew",
+                        "The model was deleted and re-created",
                         means,
                         _NEW_DECISION_ADVICE,
                         "told",
@@ -190,16 +188,16 @@ def _recorded_notices(state: BookState) -> list[Notice]:
 def _note_notice(note: str, position: int) -> Notice:
     if note.startswith("The model was renamed"):
         return Notice(
-            note, "Its record goes on under the new name.", "Rename it back, or leave it so.", "told", position=position
+            note, "Its record continues under the new name.", "Rename it back, or leave it as it is.", "told", position=position
         )
-    return Notice(note, "Nothing could be recorded meanwhile.", "Find out who did it.", "told", position=position)
+    return Notice(note, "Nothing could be recorded in the meantime.", "Find out who did it.", "told", position=position)
 
 
 def _source_run_notices(deleted_source_runs: Mapping[str, str]) -> list[Notice]:
     return [
         Notice(
             f"The run of v{version} was deleted",
-            f"v{version} holds a stage. What its run measured stands in the record; its files go when MLflow's gc removes the run.",
+            f"v{version} holds a stage. Its metrics are in the record, but its files are lost once MLflow's gc removes the run.",
             f"Restore run {run_id}.",
         )
         for version, run_id in sorted(deleted_source_runs.items(), key=lambda item: version_sort_key(item[0]))
@@ -207,7 +205,7 @@ def _source_run_notices(deleted_source_runs: Mapping[str, str]) -> list[Notice]:
 
 
 def _deletion_position(state: BookState, version: str) -> int:
-    """The position of the entry that recorded that a version is gone."""
+    """The position of the entry that recorded the deletion of a version."""
     positions = [e.position for e in state.current_life_entries if isinstance(e.body, Observed) and version in e.body.gone]
     return positions[-1] if positions else 0
 

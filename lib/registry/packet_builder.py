@@ -1,6 +1,6 @@
-"""Builds the packet of a decision or of an as-of answer: from the book as it is, the registry, and the findings of verify.
+"""Builds the packet of a decision or an as-of answer from the present book, the registry, and the findings of verify.
 
-Nothing is written. Sources of versions are left out, because an address may carry a key; the backend's address never does.
+Read-only. Sources of versions are left out, because an address may contain a key; the backend's address never does.
 """
 
 import base64
@@ -54,9 +54,7 @@ from lib.text import format_day
 
 @dataclass(frozen=True)
 class _Source:
-    """What a packet is built from: the registry, the parameters of the book's runs, the book in them, what verify found, and the keys
-    that are known here.
-    """
+    """The input for a packet: the registry, the parameters of the book's runs, the decoded book, the findings, and the known keys."""
 
     snapshot: RegistrySnapshot
     params_by_run: ParamsByRun
@@ -66,9 +64,9 @@ class _Source:
 
 
 def build_decision_packet(writer: Writer, model: str, id_or_position: str, keys: TrustedKeys = NO_KEYS) -> Packet:
-    """The packet of an entry, named by its id or position, with what led to it and what came of it. `keys` are those known here.
+    """The packet of an entry, given by id or position, with the entries that led to it and resulted from it. `keys` are the known keys.
 
-    Raises NotFound for an unknown one.
+    Raises NotFound for an unknown entry.
     """
     source = _read_source(writer.backend, model, keys)
     entries = source.book.entries
@@ -81,7 +79,7 @@ def build_decision_packet(writer: Writer, model: str, id_or_position: str, keys:
 
 
 def build_as_of_packet(writer: Writer, model: str, query: AsOfQuery, keys: TrustedKeys = NO_KEYS) -> Packet:
-    """The packet of the answer who held a slot then. It carries the whole book, so that the answer can be derived again."""
+    """The packet of an as-of answer. It contains the complete book, so that the answer can be derived again."""
     result = query_as_of(writer.backend, model, query)
     source = _read_source(writer.backend, model, keys)
     entries = (*source.book.entries, *([result.unrecorded_entry] if result.unrecorded_entry else []))
@@ -103,9 +101,11 @@ def _read_source(backend: Backend, model: str, keys: TrustedKeys) -> _Source:
     if book_id is None:
         require_explained_inventory(backend)
     if book_id is None and snapshot.created_at is None:
-        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the model name.")
     if book_id is None:
-        raise NotFound(f"{model} has no record yet.", means="", next="A record begins with the first look that may write.")
+        raise NotFound(
+            f"{model} has no record yet.", means="", next="A record begins when someone with write access first opens the model."
+        )
     findings = tuple(
         {"place": finding.position, "what": finding.what, "means": finding.means} for finding in verify(backend, model).findings
     )
@@ -114,7 +114,7 @@ def _read_source(backend: Backend, model: str, keys: TrustedKeys) -> _Source:
 
 
 def _read_uncached_book(backend: Backend, book_id: str) -> tuple[ParamsByRun, DecodedBook]:
-    """A book through all its volumes, fetched and parsed anew, with the parameters it was read from."""
+    """A book with all its volumes, fetched and parsed without cache, and the parameters it was read from."""
     params_by_run = dict[str, Mapping[str, str]]()
 
     def fetch(run_id: str) -> VolumeParams | None:
@@ -126,9 +126,7 @@ def _read_uncached_book(backend: Backend, book_id: str) -> tuple[ParamsByRun, De
     with translate_errors("The book of this model"), relaxed_gc():
         volumes = read_volumes(fetch, book_id)
     if volumes is None:
-        raise NotFound(
-            f"The book of this model, run {book_id}, is not there any more.", means="", next="Bring it back from a backup."
-        )
+        raise NotFound(f"The book of this model, run {book_id}, no longer exists.", means="", next="Restore it from a backup.")
     return params_by_run, volumes.book
 
 
@@ -172,13 +170,13 @@ def _as_of_subject(model: str, query: AsOfQuery) -> PacketSubject:
 
 
 def _format_time_query(when: TimeQuery) -> str:
-    """The instant, or the day, that was asked about, in its zone."""
+    """The queried instant or day, in its time zone."""
     local = when.at.astimezone(ZoneInfo(when.zone))
     return f"{local.day} {local:%b %Y} ({when.zone})" if when.until else format_local_time(when.at, when.zone)
 
 
 def _entry_sentence(source: _Source, entry: Entry) -> str:
-    """An entry in one sentence: what was decided, by whom, when, and how it ended."""
+    """An entry in one sentence: the decision, by whom, when, and its outcome."""
     book, body = source.book, entry.body
     (row,) = verify_names([row for row in history_rows(replay(book)) if row.position == entry.position], book, source.keys)
     person = name_in_sentence(row.actor_name, row.name_status)
@@ -191,7 +189,7 @@ def _entry_sentence(source: _Source, entry: Entry) -> str:
 
 
 def _outcome_clause(book: DecodedBook, entry: Entry) -> str:
-    """How an approving decision ended; empty for one that is still open and for the others."""
+    """The outcome of an approving decision; empty if it is still open, and for other entries."""
     closings = (other for other in book.entries if isinstance(other.body, Closing) and other.body.intent == entry.id)
     closing = next(closings, None)
     if closing is None or not isinstance(closing.body, Closing):
@@ -203,7 +201,7 @@ def _outcome_clause(book: DecodedBook, entry: Entry) -> str:
 
 
 def _evidence(entry: Entry) -> dict[str, Any] | None:
-    """Where a version came from, as it was recorded or imported; None for an entry that does not say so."""
+    """The origin of a version, as recorded or imported; None if the entry does not have it."""
     body = entry.body
     lineage = body.lineage if isinstance(body, Registered | Imported) else None
     if lineage is None or (isinstance(body, Imported) and not to_json(lineage)):
@@ -212,7 +210,7 @@ def _evidence(entry: Entry) -> dict[str, Any] | None:
 
 
 def _registry_json(snapshot: RegistrySnapshot, at: str) -> dict[str, Any]:
-    """The registry as it was read for the export."""
+    """The registry as read for the export."""
     versions = [
         {
             "version": version.number,
@@ -241,9 +239,9 @@ def _render_pictures(entries: Sequence[Entry], subject: PacketSubject, writer: W
 def _render_holdings_chart(
     entries: Sequence[Entry], model: str, now: datetime, marked_at: datetime | None
 ) -> PacketPicture | None:
-    """Who held which stage over time, imported holdings included, as a PNG for paper; None when nobody ever held anything.
+    """Who held which stage over time, including imported holdings, as a PNG for print; None if there are no holdings.
 
-    `marked_at` is the instant somebody asked about.
+    `marked_at` is the queried instant.
     """
     from lib.ledger.charts.holdings_chart import bar_table, holdings_chart
     from lib.runs.export.chart_image import render_png

@@ -1,6 +1,6 @@
-"""A packet as one HTML page that anybody can read and print: no script, no request, pictures inside, the data at its end.
+"""A packet as one self-contained HTML page to read and print: no scripts, no requests, embedded pictures, the data at the end.
 
-Only values go into the template, and it escapes every one; invisible characters and direction marks in foreign text become visible.
+The template receives values only and escapes each of them; invisible characters and direction marks in foreign text become visible.
 """
 
 import re
@@ -42,16 +42,16 @@ _ENTRY_LABELS = {
     "REQUESTED": "Requested",
     "WITHDRAWN": "Withdrawn",
     "approve": "Approved",
-    "roll_back": "Approved, a roll-back",
+    "roll_back": "Rollback approved",
     "reject": "Rejected",
-    "changes": "Changes asked",
+    "changes": "Changes requested",
     "APPLIED": "Moved",
     "OVERTAKEN": "Overtaken",
-    "FAILED": "Did not move",
-    "OBSERVED": "Seen outside",
+    "FAILED": "Move failed",
+    "OBSERVED": "Changed outside Podium",
     "FROZEN": "Frozen",
     "CORRECTED": "Corrected",
-    "FOLLOWED_UP": "Looked back on",
+    "FOLLOWED_UP": "Decision reviewed",
     "VOLUME": "Next volume",
     "SETTLED": "Settled",
     "POLICY": "Policy",
@@ -77,10 +77,10 @@ _FIELDS_SHOWN_ELSEWHERE = (
     "sig",
 )
 _FIELD_LABELS = {
-    "now": "Seen afterwards",
-    "was": "Seen before",
+    "now": "Observed after",
+    "was": "Observed before",
     "recorded_at": "Recorded",
-    "effective_at": "In effect",
+    "effective_at": "Effective",
     "intent": "Carries out",
 }
 
@@ -100,12 +100,12 @@ def render_packet(packet: Packet) -> str:
 
 
 def render_failure_page(error: PodiumError) -> str:
-    """A page in place of a packet that could not be built; it is not a packet, and `packet verify` says so."""
-    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was made</h1><p>{escape(_escape_invisible(str(error)))}</p>"
+    """A page in place of a packet that could not be built. It is not a packet, and `packet verify` rejects it."""
+    return f"<!DOCTYPE html><meta charset='utf-8'><title>No packet</title><h1>No packet was created</h1><p>{escape(_escape_invisible(str(error)))}</p>"
 
 
 def _escape_invisible(text: str) -> str:
-    """Text whose invisible characters and direction marks are replaced by their codes."""
+    """Text with invisible characters and direction marks replaced by their codes."""
     return _INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
@@ -137,7 +137,7 @@ def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> d
         "place": row.position,
         "id": row.id,
         "word": _ENTRY_LABELS.get(row.badge, "Other"),
-        "at": format_local_time(row.at, "UTC") if row.at else "no readable time",
+        "at": format_local_time(row.at, "UTC") if row.at else "time not readable",
         "who": row.displayed_name,
         "how": NAME_STATUS_TEXTS[row.name_status],
         "version": f"v{row.version}" if row.version else "",
@@ -154,7 +154,7 @@ def _entry_values(row: HistoryRow, entry: Entry, packet_entry: PacketEntry) -> d
 
 
 def _other_fields(body: dict[str, Any]) -> dict[str, Any]:
-    """The other fields of a body under readable labels; what every entry shows anyway and what is empty is left out."""
+    """The remaining non-empty fields of a body under readable labels, without those shown for every entry."""
     fields = {
         name: _format_slot_states(value)
         if name in ("now", "was") and isinstance(value, dict) and value.keys() <= SLOTS.keys()
@@ -169,7 +169,7 @@ def _other_fields(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _format_slot_states(slot_states: dict[str, Any]) -> str:
-    """Who was in each stage, as an entry observed it."""
+    """Who was in each stage, as observed by an entry."""
     parts = []
     for slot, stage in SLOTS.items():
         slot_state = SlotState.model_validate(slot_states.get(slot, {}))
@@ -178,7 +178,7 @@ def _format_slot_states(slot_states: dict[str, Any]) -> str:
 
 
 def _holder_names(holder: dict[str, Any]) -> dict[str, str]:
-    """Who decided, and how sure that is, as people read it."""
+    """Who decided, and how reliable that is, as readable text."""
     actor = Actor.model_validate(holder["by"])
     status = actor_status(actor, holder.get("signature", "none"))
     return {"who": name_in_sentence(actor.name, status), "how": NAME_STATUS_TEXTS[status]}

@@ -1,4 +1,4 @@
-"""Decisions that are recorded and not closed: who decided what, since when, and how far the registry was moved. Pure."""
+"""Decisions that are recorded but not closed: who decided what and when, and how far it was carried out. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +15,10 @@ from lib.text import format_count
 
 @dataclass(frozen=True)
 class PendingDecision:
-    """An open decision about a version of a model. `moves_left` are the registry writes that it still needs, in order.
+    """An open decision about a version of a model. `moves_left` are the registry writes it still needs, in order.
 
-    `name_status` tells how sure the name of the actor is, by the keys that were asked.
-    `is_in_flight`: young enough that its writer is probably still at work. `has_begun`: the registry shows some of it.
+    `name_status` says how reliable the name of the actor is, by the given keys.
+    `is_in_flight`: recent enough that its writer is probably still working on it. `has_begun`: it is partly carried out.
     """
 
     model: str
@@ -35,20 +35,20 @@ class PendingDecision:
 
     @property
     def actor_name(self) -> str:
-        """Who decided, as it is told in a sentence."""
+        """Who decided, as used in a sentence."""
         return name_in_sentence(self.actor.name, self.name_status)
 
     @property
     def progress_text(self) -> str:
-        """How far it got, as a sentence."""
+        """The progress as a sentence."""
         if not self.moves_left:
-            return "Everything is moved; only the closing entry is missing."
+            return "All moves are done. Only the closing entry is missing."
         moves = format_count(len(self.moves_left), "move")
-        return f"It is half-way: {moves} left." if self.has_begun else f"Nothing has been moved yet: {moves} left."
+        return f"Partly carried out: {moves} left." if self.has_begun else f"Nothing has been moved yet: {moves} left."
 
 
 def list_pending_decisions(status: ModelStatus, keys: TrustedKeys = NO_KEYS) -> tuple[PendingDecision, ...]:
-    """The open decisions of a model, oldest first. Without keys a name that is said to be verified is a claim."""
+    """The open decisions of a model, oldest first. Without keys, verified names count as claims."""
     model = status.snapshot.model
     bodies = [(entry, entry.body) for entry in status.state.open_intents if isinstance(entry.body, Decided)]
     return tuple(
@@ -70,7 +70,7 @@ def list_pending_decisions(status: ModelStatus, keys: TrustedKeys = NO_KEYS) -> 
 
 
 def _has_begun(status: ModelStatus, body: Decided) -> bool:
-    """Does the registry show the version where the decision wants it, by its alias or its stage?"""
+    """Does the registry show the version at its target, by alias or stage?"""
     slot, version = slot_of(body.to), status.snapshot.versions.get(body.version)
     if slot:
         return body.version in status.snapshot.slot_states[slot].holders

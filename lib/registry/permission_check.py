@@ -1,6 +1,6 @@
-"""May this sign-in record and move what it is about to? Checked before a decision is written, where a server has users.
+"""Checks that this sign-in may record and carry out a decision before it is written, on servers with users.
 
-A decision by somebody who may write the record, but not move the version, would wait there for somebody else to carry it out.
+A decision by a user who may write the record but not move the version would stay open until another user carries it out.
 """
 
 import os
@@ -15,12 +15,12 @@ from lib.registry.move_plan import Move
 
 
 def required_permission(moves: Iterable[Move]) -> Permission:
-    """The permission that moves need: deleting an alias takes more than EDIT. Pure."""
+    """The permission that moves need: deleting an alias needs more than EDIT. Pure."""
     return "MANAGE" if any(move.verb == "unalias" for move in moves) else "EDIT"
 
 
 def find_decision_blocker(backend: Backend, model: str) -> NotWritable | None:
-    """Why nobody can decide about a model with this sign-in; None where nothing is known against it. Writes nothing."""
+    """Why this sign-in cannot decide about a model; None if no obstacle is known. Writes nothing."""
     capabilities = read_capabilities(backend)
     if capabilities.ledger_access.is_available is False:
         return MissingPermission(
@@ -32,18 +32,18 @@ def find_decision_blocker(backend: Backend, model: str) -> NotWritable | None:
 
 
 def require_move_permission(backend: Backend, model: str, moves: Iterable[Move]) -> None:
-    """Raise MissingPermission when this sign-in may not make these moves on a model."""
+    """Raise MissingPermission if this sign-in may not make these moves on a model."""
     _require_permission(backend, Resource("registered_model", model, model), required_permission(moves))
 
 
 def require_settle_permission(backend: Backend, model: str) -> None:
-    """Raise MissingPermission when this sign-in may not settle what stops the decisions about a model: that takes MANAGE."""
+    """Raise MissingPermission if this sign-in may not settle findings that block decisions about a model: that needs MANAGE."""
     require_ledger_permission(backend)
     _require_permission(backend, Resource("registered_model", model, model), "MANAGE")
 
 
 def require_ledger_permission(backend: Backend) -> None:
-    """Raise MissingPermission when this sign-in may not write to the existing ledger, ActionRefused while another registry is meant."""
+    """Raise MissingPermission if this sign-in may not write to the existing ledger, ActionRefused if another registry is configured."""
     require_one_registry(os.environ, backend)
     if read_capabilities(backend).user_name and (ledger := find_ledger_resource(backend)) is not None:
         _require_permission(backend, ledger, "EDIT")

@@ -1,7 +1,7 @@
 """Promote, archive, adopt, revert: record a decision in the ledger, then make the registry follow it.
 
-Every guard runs inside the conditional append: known drift, the holder the person decided against, the identity of the model. A
-preview derives the moves from the same entry, so what a person confirms is what will happen.
+Every guard runs inside the conditional append: known drift, the holder the user expected, the identity of the model. A preview derives
+the moves from the same entry, so the confirmed moves are the ones carried out.
 """
 
 from collections.abc import Callable
@@ -27,17 +27,15 @@ from lib.text import version_list
 
 DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 MoveOutcome = Literal["applied", "overtaken", "failed", "unchanged"]
-_DRIFT_ADVICE = "Adopt what stands there with a reason, or put it back; then decide again."
-_HALF_MOVED_ADVICE = (
-    "A decision that was never finished may have done it: finish it or give it up, or settle the drift; then decide again."
-)
+_DRIFT_ADVICE = "Adopt the present holder with a reason, or revert the change. Then decide again."
+_HALF_MOVED_ADVICE = "An unfinished decision may be the cause. Finish it, give it up, or resolve the drift. Then decide again."
 
 
 @dataclass(frozen=True)
 class MoveRequest:
-    """What a person wants: this version in this stage, why, and against which holder they decided.
+    """A requested move: this version to this stage, the reason, and the expected holder.
 
-    `expected_holder` is who they believe holds the slot in question (as `DesiredHolder.holders_text`); None asks for no such guard.
+    `expected_holder` is the version the user expects in the slot (as `DesiredHolder.holders_text`); None disables this guard.
     `aliases` are other aliases of the displaced version that move along.
     """
 
@@ -52,9 +50,9 @@ class MoveRequest:
 
 @dataclass(frozen=True)
 class MoveResult:
-    """How a request ended. `entry_id` and `position` are those of the decision; empty when nothing had to be done.
+    """The outcome of a request. `entry_id` and `position` are those of the decision; empty if nothing had to be done.
 
-    `waiting_for` is the id of a later decision that is still open: the move was finished, and that decision may change it.
+    `waiting_for` is the id of a later decision that is still open: the move was finished, but that decision may change it.
     """
 
     model: str
@@ -71,9 +69,9 @@ class MoveResult:
 
 @single_wait()
 def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
-    """Record the decision and carry it out; returns how it ended.
+    """Record the decision and carry it out. Returns the outcome.
 
-    Raises NotFound for an unknown model or version, ActionRefused when a guard refuses the decision; then nothing was written.
+    Raises NotFound for an unknown model or version, ActionRefused if a guard refuses the decision; then nothing was written.
     """
     _require_existing_version(writer.backend, request)
     status = sync_model_status(writer, request.model)
@@ -89,7 +87,7 @@ def move_version(writer: Writer, request: MoveRequest) -> MoveResult:
     require_move_permission(writer.backend, request.model, preview_moves(status, request, writer))
     anchors = status.snapshot.anchors(status.book_id)
     with explain_no_answer(
-        "No version was moved; a decision that is recorded stays open until recover finishes it or gives it up."
+        "No version was moved. If the decision was recorded, it stays open until you finish it or give it up with recover."
     ):
         intent_id = append(writer, status.book_id, _decision(writer, status, request), anchors) or ""
     try:
@@ -108,20 +106,20 @@ def preview_moves(status: ModelStatus, request: MoveRequest, writer: Writer) -> 
 
 
 def displaced_versions(status: ModelStatus, request: MoveRequest) -> tuple[str, ...]:
-    """The versions that a request would push out of the slots it names."""
+    """The versions that a request would displace from its slots."""
     slots = _named_slots(status.state, status.snapshot, request)
     holders = {version for slot in slots for version in status.snapshot.slot_states[slot].holders}
     return tuple(sorted(holders - {request.version}, key=version_sort_key)) if slot_of(request.to_stage) else ()
 
 
 def desired_holder(status: ModelStatus, request: MoveRequest) -> DesiredHolder:
-    """Who holds the slot in question by the ledger: what the person decides against."""
+    """The holder of the requested slot by the ledger, which the decision replaces."""
     slot = _contested_slot(status.state, status.snapshot, request)
     return status.state.desired_holders(status.snapshot.is_possible)[slot] if slot else DesiredHolder()
 
 
 def target_version(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> VersionSnapshot:
-    """The version a request is about: an existing one or, to accept its deletion, one that was deleted while it held a slot."""
+    """The version of a request: an existing one or, to accept a deletion, one that was deleted while it held a slot."""
     if request.version not in snapshot.versions and request.kind == "adopt" and slot_of(request.to_stage) is None:
         slots = _slots_lost_by_deletion(state, snapshot, request.version)
         identity = state.version_identity(request.version)
@@ -131,24 +129,24 @@ def target_version(state: BookState, snapshot: RegistrySnapshot, request: MoveRe
 
 
 def _require_ready(version: VersionSnapshot, request: MoveRequest) -> None:
-    """Raise ActionRefused for a version without its files, unless it is to leave a slot or what is there is accepted."""
+    """Raise ActionRefused for a version without files, unless it leaves a slot or the present state is adopted."""
     if slot_of(request.to_stage) is not None and request.kind != "adopt":
         require_ready(request.model, version)
 
 
 def _require_existing_version(backend: Backend, request: MoveRequest) -> None:
-    """Raise NotFound before the look that may begin a record, so that a wrong number leaves nothing behind."""
+    """Raise NotFound before the sync that may begin a record, so that a wrong version number leaves nothing behind."""
     snapshot = read_snapshot(backend, request.model)
     if snapshot.created_at is not None and request.kind != "adopt":
         require_version(snapshot, request.version)
 
 
 def _decision(writer: Writer, status: ModelStatus, request: MoveRequest) -> Callable[[BookState], Body | None]:
-    """Makes the entry from the book as it is at the moment of the append, behind every guard."""
+    """Returns a factory that builds the entry from the book at the moment of the append, after all guards."""
 
     def make(state: BookState) -> Body:
         if state.model_created_at != status.snapshot.created_at:
-            raise ActionRefused(f"{request.model} was made anew meanwhile.", next="Look again, then decide.")
+            raise ActionRefused(f"{request.model} was re-created since then.", next="Reload and try again.")
         _require_decidable(state, status, request)
         return _decision_body(writer, state, status.snapshot, request)
 
@@ -159,7 +157,7 @@ def _decision_body(writer: Writer, state: BookState, snapshot: RegistrySnapshot,
     version = target_version(state, snapshot, request)
     _require_ready(version, request)
     if unknown_aliases := [alias for alias in request.aliases if alias not in snapshot.aliases or alias in SLOTS]:
-        raise BadInput(f"{', '.join(unknown_aliases)} is no alias that could go along.", next="Look again, then decide.")
+        raise BadInput(f"{', '.join(unknown_aliases)} cannot be moved with the version.", next="Reload and try again.")
     common_fields = writer.common_fields(request.model) | {"from": version.stage}
     return Decided(
         **common_fields,
@@ -177,9 +175,9 @@ def _decision_body(writer: Writer, state: BookState, snapshot: RegistrySnapshot,
 
 
 def _require_decidable(state: BookState, status: ModelStatus, request: MoveRequest) -> None:
-    """Raise ActionRefused when registry and ledger disagree, or the slot's holder is not the one the person decided against.
+    """Raise ActionRefused if registry and ledger disagree, or the slot's holder is not the expected one.
 
-    `state` is the book as it is now, `status` what was read before.
+    `state` is the present book, `status` was read before.
     """
     snapshot, known_head = status.snapshot, status.state.book.head
     in_flight = {*status.in_flight, *(intent.id for intent in state.open_intents if intent.position > known_head)}
@@ -190,7 +188,7 @@ def _require_decidable(state: BookState, status: ModelStatus, request: MoveReque
         stages = " and ".join(SLOTS[slot] for slot in drifted_slots)
         is_half_moved = any(intent.id not in in_flight for intent in state.open_intents)
         raise ActionRefused(
-            f"{stages} of {request.model} was moved outside Podium, and nobody has said whether that stands.",
+            f"{stages} of {request.model} was changed outside Podium and has not been accepted or reverted.",
             next=_HALF_MOVED_ADVICE if is_half_moved else _DRIFT_ADVICE,
         )
     slot = _contested_slot(state, snapshot, request)
@@ -199,13 +197,13 @@ def _require_decidable(state: BookState, status: ModelStatus, request: MoveReque
     if expected is not None and set(holders.split(",")) != set(expected.split(",")):
         stage = SLOTS[slot] if slot else "a stage"
         raise ActionRefused(
-            f"You decided against {_describe(expected)}, but {stage} of {request.model} is held by {_describe(holders)} now.",
-            next="Look at what changed, then decide again.",
+            f"You expected {_describe(expected)} in {stage} of {request.model}, but it now holds {_describe(holders)}.",
+            next="Review the change, then decide again.",
         )
 
 
 def _require_drift(drifted_slots: tuple[Slot, ...], state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> None:
-    """Raise ActionRefused unless registry and ledger still disagree about just what is to be adopted or reverted."""
+    """Raise ActionRefused unless registry and ledger still disagree about exactly the change to adopt or revert."""
     named_slots = _named_slots(state, snapshot, request)
     slots = [slot for slot in drifted_slots if slot in named_slots]
     if request.kind == "adopt" and not slots and _is_undecided(state, snapshot, request):
@@ -213,22 +211,24 @@ def _require_drift(drifted_slots: tuple[Slot, ...], state: BookState, snapshot: 
     if request.kind == "adopt":
         slots = [slot for slot in slots if _accepts_observed(state, slot, request) or _is_half_removed(state, slot, request)]
     if not slots:
-        raise ActionRefused(f"Registry and ledger of {request.model} do not disagree about this any more.", next="Look again.")
+        raise ActionRefused(
+            f"Registry and ledger of {request.model} no longer disagree about this.", next="Reload to see the present state."
+        )
 
 
 def _accepts_observed(state: BookState, slot: Slot, request: MoveRequest) -> bool:
-    """Does the request leave the version where this slot shows it, in or out?"""
+    """Does the request keep the version where this slot shows it, in or out?"""
     return (request.version in state.observed_slots[slot].holders) == (SLOTS[slot] == request.to_stage)
 
 
 def _is_half_removed(state: BookState, slot: Slot, request: MoveRequest) -> bool:
-    """Did the holder lose only its alias or only its stage, and does the request take it out altogether?"""
+    """Did the holder lose only its alias or only its stage, and does the request remove it completely?"""
     observed, desired = state.observed_slots[slot], state.settled_holders()[slot]
     return slot_of(request.to_stage) is None and observed.holders == desired.holders == (request.version,)
 
 
 def _is_undecided(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> bool:
-    """Was the version deleted while it held a slot, or is it in a slot about which nobody ever decided?"""
+    """Was the version deleted while it held a slot, or is it in a slot without any decision so far?"""
     slot = slot_of(request.to_stage)
     if slot is None:
         return bool(_slots_lost_by_deletion(state, snapshot, request.version))
@@ -238,7 +238,7 @@ def _is_undecided(state: BookState, snapshot: RegistrySnapshot, request: MoveReq
 
 
 def _is_already_done(status: ModelStatus, request: MoveRequest) -> bool:
-    """Do ledger and registry already show what is requested, with no decision in progress?"""
+    """Do ledger and registry already show the requested state, with no decision in progress?"""
     if status.state.open_intents or request.aliases or request.kind == "adopt":
         return False
     slot, slot_states = slot_of(request.to_stage), status.snapshot.slot_states
@@ -250,19 +250,19 @@ def _is_already_done(status: ModelStatus, request: MoveRequest) -> bool:
 
 
 def _named_slots(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> tuple[Slot, ...]:
-    """The slots a request names: the one it fills first, then those its version holds by registry or ledger."""
+    """The slots of a request: first the one it fills, then those its version holds by registry or ledger."""
     target, desired = slot_of(request.to_stage), state.desired_holders_with_deleted(snapshot.is_possible)
     held_slots = [s for s in SLOTS if request.version in (*desired[s].holders, *snapshot.slot_states[s].holders)]
     return tuple(dict.fromkeys([*([target] if target else []), *held_slots]))
 
 
 def _contested_slot(state: BookState, snapshot: RegistrySnapshot, request: MoveRequest) -> Slot | None:
-    """The slot whose holder a person decides against; None when the version is in no slot and goes to none."""
+    """The slot whose holder the request may replace; None if the version is in no slot and goes to none."""
     return next(iter(_named_slots(state, snapshot, request)), None)
 
 
 def _slots_lost_by_deletion(state: BookState, snapshot: RegistrySnapshot, number: str) -> list[Slot]:
-    """The slots that a deleted version holds by the ledger."""
+    """The slots that a deleted version still holds by the ledger."""
     desired = state.desired_holders_with_deleted(lambda _: False)
     return [slot for slot in state.slots_with_deleted_holder(snapshot.versions) if number in desired[slot].holders]
 
@@ -282,15 +282,15 @@ def _move_result(status: ModelStatus, request: MoveRequest, version: VersionSnap
         entry_id=intent_id,
         position=intent.position if intent else 0,
         displaced_versions=closings[0].displaced if closings else (),
-        failure_reason=(closings[0].why or "") if closings else "The model was deleted or made anew.",
+        failure_reason=(closings[0].why or "") if closings else "The model was deleted or re-created.",
         waiting_for=later_intent.id if later_intent else "",
     )
 
 
 def _add_recovery_hint(error: PodiumError) -> PodiumError:
-    """The decision is written, and something failed before it was carried out: nothing is lost, and nothing is certain."""
-    means = "The decision is in the ledger; how far it was carried out is not certain."
-    advice = "Then look at the model again, or run recover: both show what is left to do, and finish it or give it up."
+    """Add to an error that the decision is recorded, but may not have been carried out."""
+    means = "The decision is in the ledger, but may be only partly carried out."
+    advice = "Then open the model again or run recover, to finish the decision or give it up."
     hint = f"{error.next} {advice}".strip()
     return type(error)(error.what, means=means, next=hint)
 

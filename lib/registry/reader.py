@@ -1,4 +1,4 @@
-"""Reading registry and books through MLflow: one model at one moment, or all models in three calls."""
+"""Reads registry and books through MLflow: one model at one moment, or all models in three calls."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -27,15 +27,15 @@ from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sor
 _MODELS_PER_PAGE, _VERSIONS_PER_PAGE, _RUNS_PER_PAGE = 1000, 10_000, 10_000
 _MAX_TORN_READS = 20
 _MAX_SINGLE_READS = 100
-"""So many runs of a ledger are read one by one; beyond that, all of it at once."""
+"""Up to this many runs of a ledger are read one by one; beyond that, all at once."""
 _OPEN_VOLUMES_FILTER = f"tags.`{KIND_TAG}` = 'book'"
-"""Finished volumes are tagged otherwise. A tag that somebody changed costs a request, and hides nothing."""
+"""Finished volumes have another tag value. A changed tag costs one request but hides nothing."""
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
 @dataclass(frozen=True)
 class LoadedBook:
-    """One book: its state, which of its runs were deleted, and the name of the model it was made for."""
+    """One book: its state, its deleted runs, and the name of the model it was created for."""
 
     state: BookState
     deleted_run_ids: tuple[str, ...]
@@ -47,10 +47,10 @@ class LoadedBook:
 
 
 def read_snapshot(backend: Backend, model: str) -> RegistrySnapshot:
-    """A registered model with all its versions; `created_at` is None when there is no such model.
+    """A registered model with all its versions; `created_at` is None if there is no such model.
 
-    MLflow gives aliases and stages in two answers. The aliases are read before and after the stages until both agree, so that half
-    of a move is never taken for a whole one.
+    MLflow returns aliases and stages in separate responses. The aliases are read before and after the stages until both agree, so that
+    half of a move is never mistaken for a complete one.
     """
     capabilities, registered_model = read_capabilities(backend), _read_model(backend, model)
     for _ in range(_MAX_TORN_READS):
@@ -61,7 +61,7 @@ def read_snapshot(backend: Backend, model: str) -> RegistrySnapshot:
         if confirmation is not None and confirmation.aliases == registered_model.aliases:
             return _snapshot(confirmation, versions, capabilities)
         registered_model = confirmation
-    raise Busy(f"{model} is being moved all the time.", next="Wait a moment, then look again.")
+    raise Busy(f"The versions of {model} keep being moved.", next="Wait a moment, then try again.")
 
 
 def read_all_snapshots(backend: Backend) -> tuple[RegistrySnapshot, ...]:
@@ -79,7 +79,7 @@ def read_all_snapshots(backend: Backend) -> tuple[RegistrySnapshot, ...]:
 
 
 def read_book_state(backend: Backend, model: str) -> BookState | None:
-    """The state of a model's book, or None when it has none yet. Writes nothing."""
+    """The state of a model's book; None if it has none yet. Writes nothing."""
     return find_book_state(backend, incarnation_of(read_snapshot(backend, model)))
 
 
@@ -89,9 +89,9 @@ def incarnation_of(snapshot: RegistrySnapshot) -> ModelIncarnation:
 
 
 def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
-    """Run id → book, for every book the index names, deleted ones too. Writes nothing.
+    """Run id → book, for every indexed book, including deleted ones. Writes nothing.
 
-    Of the finished volumes of long books only those are fetched that this process has not read yet.
+    Finished volumes of long books are fetched only if this process has not read them yet.
     """
     experiment_id, indexed_ids = find_ledger_experiment_id(backend), book_ids(read_index_params(backend))
     if experiment_id is None:
@@ -115,7 +115,7 @@ def read_all_books(backend: Backend) -> dict[str, LoadedBook]:
 
 
 def read_all_book_states(backend: Backend, snapshots: tuple[RegistrySnapshot, ...]) -> dict[str, BookState]:
-    """Model → the state of its book, for all models that have one. Writes nothing."""
+    """Model → the state of its book, for all models with a book. Writes nothing."""
     books = read_all_books(backend)
     book_id_by_model = find_book_ids(backend, snapshots, books)
     return {model: books[book_id].state for model, book_id in book_id_by_model.items() if books[book_id].is_active}
@@ -124,14 +124,14 @@ def read_all_book_states(backend: Backend, snapshots: tuple[RegistrySnapshot, ..
 def find_book_ids(
     backend: Backend, snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
 ) -> dict[str, str]:
-    """Model → the run id of its book, for all models that have one."""
+    """Model → the run id of its book, for all models with a book."""
     return match_books(read_index_params(backend), snapshots, loaded_books)
 
 
 def match_books(
     index: Mapping[str, str], snapshots: tuple[RegistrySnapshot, ...], loaded_books: Mapping[str, LoadedBook]
 ) -> dict[str, str]:
-    """The same for an index that was read already."""
+    """The same for an index already read."""
     tagged_books = group_tagged_books(map(incarnation_of, snapshots))
     lives_by_book = {book_id: book_lives(book.state) for book_id, book in loaded_books.items()}
     book_id_by_model = {
@@ -142,19 +142,19 @@ def match_books(
 
 
 def find_renamed_model(backend: Backend, created: str) -> str | None:
-    """The name of the one model that was created at this time of the store; tells a renamed model from a deleted one."""
+    """The name of the only model with this creation time; distinguishes a renamed model from a deleted one."""
     models = [snapshot.model for snapshot in read_all_snapshots(backend) if snapshot.created_at == created]
     return models[0] if len(models) == 1 else None
 
 
 def _readable_book_ids(indexed_ids: Collection[str], known_ids: Collection[str]) -> list[str]:
-    """The books to read. Where the index names too many that are not known to stand in the ledger, somebody planted them."""
+    """The books to read. If the index names too many unknown ones, they were planted and are skipped."""
     unknown_count = len([book_id for book_id in indexed_ids if book_id not in known_ids])
     return sorted(book_id for book_id in indexed_ids if book_id in known_ids or unknown_count <= _MAX_SINGLE_READS)
 
 
 def _volume_params(backend: Backend, runs: Mapping[str, Run], run_id: str) -> VolumeParams | None:
-    """One run of a book: from the runs already fetched, else from the store."""
+    """One run of a book, from the fetched runs or else from the store."""
     run = runs.get(run_id)
     return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else read_named_params(backend, run_id)
 
@@ -190,7 +190,7 @@ def _read_runs(backend: Backend, experiment_id: str, filter_text: str, view: str
 
 
 def _name_filter(model: str) -> str:
-    """The search filter for a name. MLflow has no escape for quotes, so a name with both kinds is filtered afterwards."""
+    """The search filter for a name. MLflow cannot escape quotes, so names with both kinds are filtered afterwards."""
     if "'" not in model:
         return f"name = '{model}'"
     return f'name = "{model}"' if '"' not in model else ""
@@ -198,7 +198,7 @@ def _name_filter(model: str) -> str:
 
 def _snapshot(model: RegisteredModel, model_versions: list[ModelVersion], capabilities: Capabilities) -> RegistrySnapshot:
     aliases = {alias: str(number) for alias, number in (model.aliases or {}).items()}
-    # a server with stages names one for every version, "None" at least
+    # a server with stages returns one for every version, at least "None"
     has_stages = capabilities.stages.is_available is not False and all(version.current_stage for version in model_versions)
     versions = [
         _version(version) if has_stages else _infer_stage(_version(version), version.tags or {}, aliases)
@@ -218,7 +218,7 @@ def _snapshot(model: RegisteredModel, model_versions: list[ModelVersion], capabi
 
 
 def _infer_stage(version: VersionSnapshot, tags: Mapping[str, str], aliases: Mapping[str, str]) -> VersionSnapshot:
-    """A version of a server without stages: its tag names the stage, else what is left of real stages, else its alias."""
+    """A version on a server without stages: its stage comes from its tag, else from a leftover real stage, else from its alias."""
     if (tagged_stage := tags.get(STAGE_TAG)) in STAGES:
         return replace(version, stage=str(tagged_stage))
     stage = next((SLOTS[slot] for slot in SLOTS if aliases.get(slot) == version.number), "None")

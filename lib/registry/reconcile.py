@@ -1,7 +1,7 @@
-"""Reconciliation: comparing ledger and registry of a model, and recording what nobody recorded (docs/decisions/0002).
+"""Reconciliation: compares ledger and registry of a model and records missing entries (docs/decisions/0002).
 
-A look writes entries only. It never moves the registry, and leaves open decisions to their writers and to people: see `convergence`
-and `recover`.
+A sync only writes entries. It never changes the registry, and leaves open decisions to their writers and to users: see `convergence` and
+`recover`.
 """
 
 from collections.abc import Collection
@@ -34,7 +34,7 @@ _MAX_PASSES = 100
 def read_model_status(backend: Backend, model: str, now: datetime) -> ModelStatus:
     """Ledger and registry of a model at this moment; writes nothing. A model without a book is shown as if its record began now.
 
-    Raises LedgerBroken when it has no book and something of Podium is unexplained: its record may only be out of reach.
+    Raises LedgerBroken if it has no book and a record is unexplained: it may be the record of this model.
     """
     snapshot = read_snapshot(backend, model)
     book_id = find_book_id(backend, incarnation_of(snapshot)) or ""
@@ -48,7 +48,7 @@ def read_model_status(backend: Backend, model: str, now: datetime) -> ModelStatu
 
 
 def _initial_state(backend: Backend, snapshot: RegistrySnapshot) -> BookState:
-    """The state of a record that would begin with this snapshot."""
+    """The initial state of a record that begins with this snapshot."""
     body = Opened(
         model=snapshot.model,
         recorded_at=snapshot.created_at or "",
@@ -62,17 +62,17 @@ def _initial_state(backend: Backend, snapshot: RegistrySnapshot) -> BookState:
 
 
 def sync_model_status(writer: Writer, model: str) -> ModelStatus:
-    """Compare ledger and registry of a model and record what nobody recorded, until the record explains what the registry shows.
+    """Compare ledger and registry of a model and record missing entries until the record explains the registry.
 
-    Moves nothing and closes no open decision. Raises NotFound when there is no such model and never was, LedgerBroken when the record
-    may not be written, or is not the one that this Podium saw before.
+    Moves nothing and closes no open decision. Raises NotFound if the model never existed, LedgerBroken if the record may not be written
+    or is not the one this Podium saw before.
     """
     known = writer.memory.read(writer.backend) if writer.memory else None
     return sync_book(writer, model, _locate_book(writer, model, known), known)
 
 
 def sync_book(writer: Writer, model: str, location: BookLocation, known: KnownStore | None = None) -> ModelStatus:
-    """The same with the book at this place, held against what was `known` before. The model is tagged with it first."""
+    """The same with the book at this location, compared with what was `known` before. The model is tagged with it first."""
     for pass_number in range(_MAX_PASSES):
         at = format_timestamp(writer.clock())
         state = _read_book(writer, location.book_id, at)
@@ -88,11 +88,11 @@ def sync_book(writer: Writer, model: str, location: BookLocation, known: KnownSt
             location = replace(location, deleted_at="")
         elif not append_missing_entries(writer, status):
             return replace(status, has_recorded=pass_number > 0)
-    raise LedgerBroken(f"The record of {model} does not come to rest.", next="Look again when fewer people move it at once.")
+    raise LedgerBroken(f"The registry of {model} keeps changing, so its record cannot catch up.", next="Try again later.")
 
 
 def _read_book(writer: Writer, book_id: str, at: str) -> BookState:
-    """Read a book; when it was deleted, note that in the index, where the deletion cannot reach."""
+    """Read a book. If it was deleted, note that in the index, out of reach of the deletion."""
     try:
         return read_book(writer.backend, book_id)
     except LedgerBroken:
@@ -101,8 +101,9 @@ def _read_book(writer: Writer, book_id: str, at: str) -> BookState:
 
 
 def _locate_book(writer: Writer, model: str, known: KnownStore | None) -> BookLocation:
-    """The book of a model, created when it is missing. Raises LedgerBroken when model or versions are tagged with an unknown book, and
-    when the model had a book by what is `known`, and has none any more.
+    """The book of a model, created if missing.
+
+    Raises LedgerBroken if model or versions are tagged with an unknown book, or if the model lost a `known` book.
     """
     snapshot = read_snapshot(writer.backend, model)
     if snapshot.created_at is None:
@@ -126,7 +127,7 @@ def _locate_book(writer: Writer, model: str, known: KnownStore | None) -> BookLo
 
 
 def _settled_subjects(writer: Writer, book_id: str) -> Collection[str]:
-    """What a person set aside in the book of a model."""
+    """The subjects settled in the book of a model."""
     return read_settlements(read_book(writer.backend, book_id).book, read_process_keys()).subjects.keys()
 
 
@@ -134,9 +135,9 @@ def _unknown_book(problem: str, fix: str) -> LedgerBroken:
     return LedgerBroken(
         f"{problem}, which the index of this ledger does not name.",
         means="Either it was copied from elsewhere, or the book was replaced here. Nothing is written, so that the record does not split.",
-        next=f"If it was copied, {fix}. If not, find out who changed the index; then settle it with a reason: settle, or Audit.",
+        next=f"If it was copied, {fix}. If not, find out who changed the index, then settle it with a reason (settle, or Audit).",
     )
 
 
 def _unknown_model(model: str) -> NotFound:
-    return NotFound(f"There is no registered model {model}.", next="Check the name; models are listed on the Models page.")
+    return NotFound(f"There is no registered model {model}.", next="Check the model name. The Models page lists all models.")

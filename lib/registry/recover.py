@@ -1,4 +1,4 @@
-"""Open decisions of others: a person finishes one or gives it up, with a reason, recorded as whoever carried it out."""
+"""Recovery of open decisions: a person finishes them or gives them up, with a reason, and is recorded as the actor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ RecoveryChoice = Literal["finish", "give up"]
 
 @dataclass(frozen=True)
 class ClosedDecision:
-    """An open decision that a person closed: its id, its position, and how it ended (APPLIED, OVERTAKEN or FAILED)."""
+    """A formerly open decision: its id, its position, and its outcome (APPLIED, OVERTAKEN or FAILED)."""
 
     model: str
     intent_id: str
@@ -31,7 +31,7 @@ class ClosedDecision:
 
 
 def preview_recovery(status: ModelStatus, intent_id: str, choice: RecoveryChoice) -> tuple[Move, ...]:
-    """The registry writes that finishing or giving up an open decision would cause, in order. Raises NotFound when none is open."""
+    """The registry writes that finishing or giving up an open decision would cause, in order. Raises NotFound if it is not open."""
     intent = _find_open_intent(status, intent_id)
     if not status.snapshot.created_at:
         return ()
@@ -44,10 +44,10 @@ def preview_recovery(status: ModelStatus, intent_id: str, choice: RecoveryChoice
 def recover_decisions(
     writer: Writer, model: str, intent_ids: Sequence[str], choice: RecoveryChoice, reason: Reason
 ) -> tuple[ClosedDecision, ...]:
-    """Finish open decisions of a model, or give them up, the newest first. Returns how each ended, in the order of the book.
+    """Finish open decisions of a model, or give them up, newest first. Returns the outcome of each, in the order of the book.
 
-    Raises NotFound when there is no such decision, ActionRefused when somebody else closed one first, MissingPermission when this
-    person may not write the record or change the model; then nothing was moved.
+    Raises NotFound if there is no such decision, ActionRefused if another user closed it first, MissingPermission if this user may not
+    write the record or change the model; then nothing was moved.
     """
     status = sync_model_status(writer, model)
     intents = sorted((_find_open_intent(status, intent_id) for intent_id in intent_ids), key=lambda intent: intent.position)
@@ -56,12 +56,12 @@ def recover_decisions(
     require_move_permission(writer.backend, model, moves)
     closed_ids = set[str]()
     try:
-        for intent in reversed(intents):  # an earlier one finds out what came of the later ones, and does not wait for them
+        for intent in reversed(intents):  # newest first, so that an earlier one need not wait for the later ones
             close_decision = carry_out if choice == "finish" else give_up
             status, is_closed_here = close_decision(writer, status, intent, reason)
             closed_ids |= {intent.id} if is_closed_here else set()
     except PodiumError as error:
-        means = "It is not certain how far the registry was moved. What was not closed is still open."
+        means = "The registry may have been changed only partly. Decisions that were not closed are still open."
         raise type(error)(error.what, means=means, next=f"{error.next} Then look at the model again.".strip()) from error
     if not closed_ids:
         raise _closed_by_another(status, intents[0].id)
@@ -76,19 +76,17 @@ def _find_open_intent(status: ModelStatus, intent_id: str) -> Entry:
             return intent
     if intent_id in status.state.outcomes:
         raise _closed_by_another(status, intent_id)
-    raise NotFound(
-        f"{status.snapshot.model} has no open decision {intent_id}.", next="Run recover without a choice to list them."
-    )
+    raise NotFound(f"{status.snapshot.model} has no open decision {intent_id}.", next="Run recover to list the open decisions.")
 
 
 def _closed_by_another(status: ModelStatus, intent_id: str) -> ActionRefused:
     closings = [
         entry for entry in status.state.book.entries if isinstance(entry.body, Closing) and entry.body.intent == intent_id
     ]
-    if not closings:  # the model was deleted, or another one has its name now
-        return ActionRefused("The decision ended together with its model.", next="Look at the model again.")
+    if not closings:  # the model was deleted, or another one now has its name
+        return ActionRefused("The decision ended because its model was deleted.", next="Reload the model.")
     closing = closings[0]
     return ActionRefused(
         f"{closing.body.by.name} closed this decision first: {closing.body.type} (entry {closing.position}).",
-        next="Look at the model again.",
+        next="Reload the model.",
     )

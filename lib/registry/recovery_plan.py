@@ -1,4 +1,4 @@
-"""The moves that take something back: a decision that is given up, or a write that came too late. Pure."""
+"""The moves that undo something: a decision that was given up, or a write that came too late. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import cast
@@ -13,13 +13,13 @@ from lib.registry.move_plan import Move, make_stage_move, settled_or
 from lib.registry.snapshot import RegistrySnapshot, version_sort_key
 
 NOBODY = ""
-"""Stands for an empty slot among the versions that were seen in it."""
+"""Represents an empty slot among the versions seen in it."""
 
 
 def plan_give_up(state: BookState, snapshot: RegistrySnapshot, intent: Entry) -> tuple[Move, ...]:
-    """The writes that put the slots of an open decision back to what is wanted without it; its version goes back to its stage.
+    """The writes that restore the slots of an open decision to their desired state without it. Its version returns to its stage.
 
-    A slot about which nobody ever decided gets back what was recorded of it before the decision.
+    A slot without any decision returns to its last recorded state before the decision.
     """
     body = intent.body
     assert isinstance(body, Decided)
@@ -42,10 +42,10 @@ def plan_repair(
     moves: Sequence[Move],
     certain_holders: Mapping[Slot, Collection[str]],
 ) -> tuple[Move, ...]:
-    """The writes that take own `moves` back where they still show and the ledger wants another holder now.
+    """The writes that undo own `moves` still visible in the registry although the ledger now wants another holder.
 
-    A slot is set only to one of its `certain_holders` (`NOBODY` for none): those that this writer saw in it, and those that the ledger
-    wants by a closing under a trusted key. So a planted entry moves nothing.
+    A slot is only set to one of its `certain_holders` (`NOBODY` for none): those this writer saw in it, and those the ledger wants by a
+    closing under a trusted key. So a planted entry moves nothing.
     """
     counts = settled_or(own_ids, state, snapshot)
     goals = _goals(state.holders_decided_by(counts), state.observed_slots)
@@ -63,7 +63,7 @@ def plan_repair(
 def find_trusted_holders(
     state: BookState, snapshot: RegistrySnapshot, own_ids: Collection[str], keys: TrustedKeys
 ) -> dict[Slot, tuple[str, ...]]:
-    """Who belongs into each slot by a decision that was closed under a key trusted here; nothing for slots where nobody says so."""
+    """The desired holders of each slot by a decision closed under a trusted key; slots without one are left out."""
     desired = state.holders_decided_by(settled_or(own_ids, state, snapshot))
     return {
         slot: holder.holders or (NOBODY,)
@@ -79,7 +79,7 @@ def _repair(
     certain: Mapping[Slot, SlotState],
     exits: Mapping[str, Stage],
 ) -> Move | None:
-    """The write that takes one own move back; None where it does not show any more, or nobody knows for certain what belongs there."""
+    """The write that undoes one own move; None if the move is no longer visible, or the correct holder is not certain."""
     if move.verb != "stage":
         goal, holder = certain.get(cast("Slot", move.target)), snapshot.aliases.get(move.target)
         is_visible = holder == (move.version if move.verb == "alias" else None)
@@ -98,8 +98,8 @@ def _repair(
 
 
 def _goals(desired: Mapping[Slot, DesiredHolder], recorded: Mapping[Slot, SlotState]) -> dict[Slot, SlotState]:
-    """What each slot should show by decisions; for a slot about which nobody decided, what is `recorded` of it, without the versions
-    that belong elsewhere by a decision."""
+    """The state each slot should have by decisions. A slot without a decision keeps its `recorded` state, without versions that a decision
+    placed elsewhere."""
     placed_versions = {version for holder in desired.values() if holder.is_managed for version in holder.holders}
     return {
         slot: SlotState(alias=holder.holder, stage=holder.holders)
@@ -110,7 +110,7 @@ def _goals(desired: Mapping[Slot, DesiredHolder], recorded: Mapping[Slot, SlotSt
 
 
 def _recorded_before(state: BookState, intent: Entry) -> Mapping[Slot, SlotState]:
-    """What was last recorded of the slots before a decision."""
+    """The last recorded state of the slots before a decision."""
     bodies = [entry.body for entry in state.current_life_entries if entry.position < intent.position]
     reports = [body.now for body in bodies if isinstance(body, Opened | Observed | Closing)]
     return reports[-1] if reports else EMPTY_SLOT_STATES
@@ -119,7 +119,7 @@ def _recorded_before(state: BookState, intent: Entry) -> Mapping[Slot, SlotState
 def _moves_to_goal(
     slot: Slot, goal: SlotState, snapshot: RegistrySnapshot, goals: Mapping[Slot, SlotState], exits: Mapping[str, Stage]
 ) -> list[Move]:
-    """The writes that make a slot show its goal: alias, stage, others out, alias off. Versions that are gone are left out."""
+    """The writes that bring a slot to its goal: set alias, set stage, move others out, delete alias. Deleted versions are skipped."""
     slot_state, stage = snapshot.slot_states[slot], SLOTS[slot]
     homes = {version: SLOTS[other] for other, other_goal in goals.items() for version in other_goal.stage}
     moves = list[Move]()
@@ -141,7 +141,7 @@ def _moves_to_goal(
 
 
 def _alias_returns(snapshot: RegistrySnapshot, body: Decided, goals: Mapping[Slot, SlotState]) -> list[Move]:
-    """The other aliases that the decision took along go back to the holder they came from."""
+    """The moves that return the decision's other aliases to their previous holder."""
     holder = next((goal.alias for slot, goal in goals.items() if slot == slot_of(body.to)), None)
     if holder not in snapshot.versions or holder == body.version:
         return []

@@ -1,7 +1,7 @@
 """Register the model of a run as a new model or a new version, and record it with its lineage.
 
-Uses the explicit form for each kind of backend: over SQL the source is the model's location, over REST its `models:/` URI with the
-model's id. A run whose model is among its artifacts (servers without logged models) is registered from there.
+Uses the explicit form for each kind of backend: over SQL the source is the model's location, over REST its `models:/` URI with the model
+id. A model stored among the artifacts of its run (servers without logged models) is registered from there.
 """
 
 import re
@@ -34,7 +34,7 @@ _ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 @dataclass(frozen=True)
 class ModelCandidate:
-    """A model of a run that could be registered. `source` and `model_id` are what the registry is given."""
+    """A model of a run that can be registered. `source` and `model_id` are passed to the registry."""
 
     run: Run
     name: str
@@ -44,7 +44,7 @@ class ModelCandidate:
 
 @dataclass(frozen=True)
 class NewVersion:
-    """What `register` created: the version, and the entry that records it."""
+    """The result of `register`: the version, and the entry that records it."""
 
     model: str
     version: str
@@ -53,12 +53,12 @@ class NewVersion:
 
 
 def find_candidates(backend: Backend, run_id: str) -> tuple[ModelCandidate, ...]:
-    """The models of a run, newest first. Raises NotFound for an unknown run, ActionRefused for one deleted, still running or without a model."""
+    """The models of a run, newest first. Raises NotFound for an unknown run, ActionRefused if deleted, running or without a model."""
     run = read_run(backend, run_id)
     if run.lifecycle != "active":
         raise ActionRefused(f"Run {run.name} was deleted.", next="Restore it first, or choose another run.")
     if run.status in RUNNING_STATUSES:
-        raise ActionRefused(f"Run {run.name} is still running.", next="Wait until it has finished.")
+        raise ActionRefused(f"Run {run.name} is still running.", next="Wait until it finishes.")
     candidates = tuple(_logged_model_candidate(backend, run, model_id) for model_id in run.model_ids)
     candidates = candidates or _artifact_candidates(backend, run)
     if not candidates:
@@ -68,9 +68,9 @@ def find_candidates(backend: Backend, run_id: str) -> tuple[ModelCandidate, ...]
 
 @single_wait()
 def register(writer: Writer, run_id: str, model: str, description: str = "") -> NewVersion:
-    """Register the newest model of a run under `model`, created when it is missing, and record it.
+    """Register the newest model of a run under `model`, created if missing, and record it.
 
-    Raises BadInput for a name the registry cannot take; see `find_candidates` for runs that cannot be registered.
+    Raises BadInput for a name the registry does not accept; see `find_candidates` for runs that cannot be registered.
     """
     exists = _model_exists(writer.backend, model)
     name = model if exists else parse_model_name(model)
@@ -80,10 +80,13 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
         require_move_permission(writer.backend, name, ())
     version_description = clean_text(description) or default_description(candidate)
     _create_model(writer.backend, name, default_model_description(candidate) or version_description)
-    with _explain_leftovers(f"The model {name} is there, but without this version."):
+    with _explain_leftovers(f"The model {name} exists, but without this version."):
         status = sync_model_status(writer, name)
     number = _create_version(writer.backend, name, candidate, version_description)
-    with _explain_leftovers(f"Version {number} of {name} is made; a later look will add its entry. Do not register it again."):
+    leftover = (
+        f"Version {number} of {name} was created. Its entry may be missing and will be added later. Do not register it again."
+    )
+    with _explain_leftovers(leftover):
         status = replace(status, snapshot=read_snapshot(writer.backend, name))
         append_registered(writer, status, require_version(status.snapshot, number))
         entries = read_book(writer.backend, status.book_id).book.entries
@@ -92,16 +95,16 @@ def register(writer: Writer, run_id: str, model: str, description: str = "") -> 
 
 
 def _model_exists(backend: Backend, model: str) -> bool:
-    """Is there a model of exactly this name, even one that Podium would not create?"""
+    """Does a model with exactly this name exist, even one that Podium would not create?"""
     try:
         return bool(model) and read_snapshot(backend, model).created_at is not None
-    except (BadInput, NotWritable):  # who may not read other models does not learn whether a name is taken
+    except (BadInput, NotWritable):  # without read access to other models it is unknown whether the name is taken
         return False
 
 
 @contextmanager
 def _explain_leftovers(means: str) -> Iterator[None]:
-    """Let an error say what it leaves behind."""
+    """Add to an error what it leaves behind."""
     try:
         yield
     except PodiumError as error:
@@ -109,25 +112,27 @@ def _explain_leftovers(means: str) -> Iterator[None]:
 
 
 def default_description(candidate: ModelCandidate) -> str:
-    """A description that says where a version comes from and what it measured, offered for editing."""
+    """A default description with the run and metrics of a version, offered for editing."""
     metrics = sorted(candidate.run.metrics.items(), key=lambda metric: (metric[0] != "accuracy", metric[0]))
     scores = ", ".join(f"{name} {value:.4f}" for name, value in metrics[:2])
     return f"From run {candidate.run.name}{': ' if scores else ''}{scores}."
 
 
 def default_model_description(candidate: ModelCandidate) -> str:
-    """What a new model is for, by the tags of its first run: "Wine classification, RandomForestClassifier"; else an empty text."""
+    """A default description of a new model from the tags of its first run: "Wine classification, RandomForestClassifier"; else empty."""
     tags = candidate.run.tags
     return ", ".join(clean_text(tags[name]) for name in ("Project", "model_type") if tags.get(name))
 
 
 def parse_model_name(text: str) -> str:
-    """The name of a registered model as typed, cleaned. Raises BadInput for one the registry or a URI cannot take."""
+    """The name of a registered model as typed, cleaned. Raises BadInput if the registry or a URI does not accept it."""
     name = clean_text(text)
     if not name:
-        raise BadInput("The model has no name.", next="Give it one, for example wine-forest.")
+        raise BadInput("The model name is empty.", next="Enter a name, for example wine-forest.")
     if len(name) > _MAX_MODEL_NAME_LENGTH:
-        raise BadInput(f"The name has {len(name)} characters; {_MAX_MODEL_NAME_LENGTH} fit.", next="Choose a shorter one.")
+        raise BadInput(
+            f"The name has {len(name)} characters; the limit is {_MAX_MODEL_NAME_LENGTH}.", next="Choose a shorter name."
+        )
     if invalid_characters := sorted(set(re.findall(r"[^\w .\-]", name))):
         raise BadInput(
             f"A model name cannot contain {' '.join(invalid_characters)}", next="Use letters, digits, spaces, dots, - and _."
@@ -156,15 +161,15 @@ def _create_model(backend: Backend, name: str, description: str) -> None:
             raise translate_error(error, name) from error
         if _is_prompt(backend, name):
             raise BadInput(
-                f"{name} is the name of a prompt in this registry.", next="Choose another name for the model."
+                f"A prompt in this registry is already called {name}.", next="Choose another name for the model."
             ) from error
 
 
 def _is_prompt(backend: Backend, name: str) -> bool:
-    """Whether a prompt has this name: MLflow keeps models and prompts under the same names, and shows only the models."""
+    """Does a prompt have this name? In MLflow, models and prompts share one namespace, but only models are listed."""
     try:
         return client(backend).get_prompt(name) is not None
-    except MlflowException:  # an older server knows no prompts
+    except MlflowException:  # an older server without prompts
         return False
 
 
@@ -175,13 +180,15 @@ def _create_version(backend: Backend, name: str, candidate: ModelCandidate, desc
             candidate.source,
             run_id=candidate.run.run_id,
             description=description,
-            await_creation_for=None,  # else MLflow asks for five minutes whether a server has finished copying
+            await_creation_for=None,  # otherwise MLflow polls for up to five minutes until the server has finished copying
             model_id=candidate.model_id or None,
         )
     except MlflowException as error:
         translated = translate_error(error, name)
         is_uncertain = isinstance(translated, NoAnswer)
-        means = f"The model {name} is there, {'and the version may be' if is_uncertain else 'but without this version'}."
-        advice = f"Look at the versions of {name} before you register it again; a later look adds the entry of one that is there."
+        means = f"The model {name} exists, {'and the version may be registered' if is_uncertain else 'but without this version'}."
+        advice = (
+            f"Check the versions of {name} before you register it again. If the version exists, its entry will be added later."
+        )
         raise type(translated)(translated.what, means=means, next=advice if is_uncertain else translated.next) from error
     return str(version.version)

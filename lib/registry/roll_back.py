@@ -1,4 +1,4 @@
-"""Roll back: an earlier holder of Production goes back there, when it still exists with its model files."""
+"""Rollback: return an earlier holder to Production if it still exists with its model files."""
 
 from lib.errors import ActionRefused
 from lib.ledger.entry.vocabulary import Reason
@@ -14,7 +14,7 @@ from lib.registry.snapshot import require_version
 
 
 def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
-    """The last *other* holder of Production that still exists with its model files; None when there is none."""
+    """The last *other* holder of Production that still exists with its model files; None if there is none."""
     current_holders = status.snapshot.slot_states["production"].holders
     candidates = dict.fromkeys(reversed(_production_history(status.state)))
     versions = status.snapshot.versions
@@ -27,9 +27,9 @@ def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
 
 
 def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None, expected_holder: str | None) -> MoveResult:
-    """Put an earlier holder back into Production; by default the last other one that still exists with its model files.
+    """Return an earlier holder to Production, by default the last other one that still exists with its model files.
 
-    Raises ActionRefused when there is none, or when `to_version` never was in Production or has lost its files.
+    Raises ActionRefused if there is none, or if `to_version` was never in Production or its files are gone.
     """
     if to_version:
         require_version(read_snapshot(writer.backend, model), to_version)
@@ -40,15 +40,13 @@ def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None
 
 
 def _require_target(writer: Writer, status: ModelStatus, to_version: str | None) -> str:
-    """The version a roll-back goes to. Raises as `roll_back` says."""
+    """The target version of a rollback. Raises the same errors as `roll_back`."""
     model, target = status.snapshot.model, to_version or rollback_target(writer, status)
     if target is None:
-        raise ActionRefused(f"No earlier version of {model} can go back to Production.", next="Promote another version instead.")
+        raise ActionRefused(f"No earlier version of {model} can return to Production.", next="Promote another version instead.")
     require_version(status.snapshot, target)
     if target not in _production_history(status.state):
-        raise ActionRefused(
-            f"Version {target} of {model} never was in Production.", next="That would be a promotion: promote it instead."
-        )
+        raise ActionRefused(f"Version {target} of {model} was never in Production.", next="Promote it instead.")
     if not has_model_files(writer.backend, model, target):
         raise ActionRefused(
             f"The model files of version {target} are gone.", next="Choose another version, or restore the files."
@@ -57,6 +55,6 @@ def _require_target(writer: Writer, status: ModelStatus, to_version: str | None)
 
 
 def _production_history(state: BookState) -> list[str]:
-    """The versions that held Production by the record, oldest first, repeated for each time."""
+    """The versions that held Production by the record, oldest first, once per holding."""
     holdings = recorded_holdings(state.current_life_entries)
     return [holding.version for holding in holdings if holding.slot == "production" and holding.version]

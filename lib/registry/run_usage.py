@@ -1,6 +1,6 @@
-"""Which runs a registered version came from, and which versions are in use now: one answer for every deletion. Reads only.
+"""The source runs of registered versions, and which versions are in use; the basis for every deletion. Read-only.
 
-In use means: it is in Production or Staging by the registry or by the record, or an alias points to it.
+A version is in use if it is in Production or Staging by the registry or the record, or if an alias points to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ from lib.runs.table.types import Run
 
 @dataclass(frozen=True)
 class VersionUse:
-    """A registered version that came from a run. `holdings` are the stages it held or holds, by the record.
+    """A registered version that came from a run. `holdings` are the stages it held or holds by the record.
 
-    `is_stored_in_run`: its files are among the run's own artifacts and would be lost if the run were ever removed for good.
+    `is_stored_in_run`: its files are among the run's artifacts and would be lost if the run were permanently removed.
     """
 
     model: str
@@ -37,7 +37,7 @@ class VersionUse:
 
     @property
     def label(self) -> str:
-        """What is used and how: "forest v3 in Production", "forest v3 as @canary", "forest v3 in Production by the record"."""
+        """The version and its use: "forest v3 in Production", "forest v3 as @canary", "forest v3 in Production by the record"."""
         aliases = ", ".join(f"@{alias}" for alias in self.aliases)
         how = f"as {aliases}" if aliases else f"in {self._held_stages[0]} by the record" if self._held_stages else "and not used"
         return f"{self.model} v{self.version} {f'in {self.stage}' if self.stage in SLOTS.values() else how}"
@@ -48,7 +48,7 @@ class VersionUse:
 
 
 def find_version_uses(run: Run, snapshots: Sequence[RegistrySnapshot], states: Mapping[str, BookState]) -> tuple[VersionUse, ...]:
-    """The versions that came from a run, by model and number: those that name it, and those made of its files or of its models."""
+    """The versions that came from a run: those that name it, and those created from its files or models."""
     return tuple(
         _version_use(snapshot, version, states.get(snapshot.model), is_stored_in_run=_is_stored_in_run(version, run))
         for snapshot in snapshots
@@ -87,6 +87,6 @@ def _version_use(
 
 
 def _is_stored_in_run(version: VersionSnapshot, run: Run) -> bool:
-    """Are its files among the run's own artifacts?"""
+    """Are the version's files among the run's artifacts?"""
     folder = run.artifact_uri.rstrip("/")
     return version.source.startswith(f"runs:/{run.run_id}/") or (bool(folder) and version.source.startswith(f"{folder}/"))

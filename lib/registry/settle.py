@@ -1,7 +1,7 @@
-"""Settling: a person with the right looked at what stops the decisions about a model, and goes on, with a reason.
+"""Settlement: an authorized person has reviewed the findings that block decisions about a model, and continues with a reason.
 
-Nothing is taken away or mended by it. What was found stays listed with the entry that settles it, here and for everybody who trusts the
-key it is signed with; where there is no book any more, a new one begins with that entry.
+It neither removes nor fixes anything. Findings stay listed with the entry that settles them, here and wherever the signing key is
+trusted. If the book no longer exists, a new one begins with that entry.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,7 +29,7 @@ _MAX_WHY_LENGTH = 2_000
 
 @dataclass(frozen=True)
 class SettledFindings:
-    """What was settled, with the id and the position of the entry that says so, the last where there are several."""
+    """The settled findings, with id and position of the settling entry (the last one if there are several)."""
 
     model: str
     findings: tuple[LedgerFinding, ...]
@@ -38,19 +38,19 @@ class SettledFindings:
 
 
 def settle(writer: Writer, model: str, unsettled: Unsettled, reason: Reason) -> SettledFindings:
-    """Record that a person looked at what is unsettled about a model and goes on.
+    """Record that a person reviewed the unsettled findings about a model and continues.
 
-    Raises ActionRefused when there is nothing to settle, when somebody else settled it first, or without a signing key;
-    MissingPermission when this person may not settle.
+    Raises ActionRefused if there is nothing to settle, if it was already settled, or without a signing key; MissingPermission if this
+    user may not settle.
     """
     _require_settleable(writer, model, unsettled)
     location, entry_ids = _ensure_book(writer, model, unsettled), list[str]()
     for number, alarm in enumerate(unsettled.alarms or (None,)):
-        findings = unsettled.findings if number == 0 else ()  # an entry names one remembered head
+        findings = unsettled.findings if number == 0 else ()  # an entry refers to one remembered head
         entry_id = _append_settlement(writer, (model, location.book_id), findings, alarm, reason)
         entry_ids += [entry_id] if entry_id else []
     if not entry_ids:
-        raise ActionRefused("Somebody else settled this first.", next="Look at the model again.")
+        raise ActionRefused("This was already settled by another user.", next="Reload the model.")
     book = read_book(writer.backend, location.book_id).book
     if read_snapshot(writer.backend, model).created_at:
         sync_book(writer, model, location)
@@ -59,7 +59,7 @@ def settle(writer: Writer, model: str, unsettled: Unsettled, reason: Reason) -> 
 
 
 def describe_findings(findings: Collection[LedgerFinding]) -> str:
-    """The findings in a few lines, as the entry keeps them."""
+    """The findings in a few lines, as stored in the entry."""
     lines = [f"{f'place {f.position}: ' if f.position else ''}{f.what}. {f.means}" for f in findings]
     text, count = "", 0
     for line in lines:
@@ -72,19 +72,19 @@ def describe_findings(findings: Collection[LedgerFinding]) -> str:
 
 def _require_settleable(writer: Writer, model: str, unsettled: Unsettled) -> None:
     if not unsettled.all_findings:
-        raise ActionRefused(f"Nothing stops the decisions about {model}.", means="", next="verify lists what does not fit.")
+        raise ActionRefused(f"Nothing blocks decisions about {model}.", means="", next="Run verify to list all findings.")
     require_settle_permission(writer.backend, model)
     if writer.signer is None or writer.signer.load_key() is None:
         raise ActionRefused(
-            "Without a signing key nothing can be settled: nobody could tell who settled it.",
-            next="Give this Podium a key by PODIUM_SIGNING_KEY_FILE, or settle it from a workstation.",
+            "Settling requires a signing key, which proves who settled the findings.",
+            next="Set PODIUM_SIGNING_KEY_FILE for this Podium, or settle from a workstation.",
         )
 
 
 def _append_settlement(
     writer: Writer, model_and_book: tuple[str, str], findings: Sequence[LedgerFinding], alarm: HeadAlarm | None, reason: Reason
 ) -> str | None:
-    """Append one entry; None when all of it is settled already."""
+    """Append one entry. Returns None if everything is already settled."""
     model, book_id = model_and_book
 
     def make(state: BookState) -> Body | None:
@@ -109,12 +109,14 @@ def _append_settlement(
 
 
 def _ensure_book(writer: Writer, model: str, unsettled: Unsettled) -> BookLocation:
-    """The book that the settlement belongs into: that of the model, a new one where it has none any more."""
+    """The book for the settlement: that of the model, or a new one if it no longer has one."""
     snapshot = read_snapshot(writer.backend, model)
     if snapshot.created_at is not None:
         missing_ids = {finding.subject for finding in unsettled.findings if finding.what == "book missing"}
         return ensure_book(writer.backend, incarnation_of(snapshot), set_aside=missing_ids)
     book_id = find_book_id(writer.backend, incarnation_of(snapshot))
     if book_id is None:
-        raise NotFound(f"There is no registered model {model}, and no book that could say so.", next="Check the name.")
+        raise NotFound(
+            f"There is no registered model {model}, and no book to record the settlement in.", next="Check the model name."
+        )
     return BookLocation(book_id, frozenset({book_id}))

@@ -1,4 +1,4 @@
-"""One registered model as the registry shows it at one moment. Pure values; `reader` fills them."""
+"""One registered model in the registry at one moment. Pure values, filled by `reader`."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from lib.ledger.entry.vocabulary import SLOTS, Slot
 
 @dataclass(frozen=True)
 class VersionSnapshot:
-    """One version as the registry shows it. Times are the store's, as ledger text; `head` is the text of its head tag.
+    """One version in the registry. Times are the store's, as timestamps; `head` is the text of its head tag.
 
-    `registration` is MLflow's word for how far its files were taken over, such as READY.
-    `has_explicit_stage`: its stage is stored as such. On a server without stages it may be implied by an alias alone.
+    `registration` is MLflow's status of the registration, such as READY.
+    `has_explicit_stage`: its stage is stored as such. On a server without stages, an alias alone may imply it.
     """
 
     number: str
@@ -37,9 +37,9 @@ class VersionSnapshot:
 
 @dataclass(frozen=True)
 class RegistrySnapshot:
-    """A registered model at one moment; `created_at` is None when it does not exist. `tagged_book_id` is the run id its tag names.
+    """A registered model at one moment; `created_at` is None if it does not exist. `tagged_book_id` is the run id in its tag.
 
-    On a server without stages they are kept as a tag of each version; on one without aliases the stage alone says who holds a slot.
+    On a server without stages, they are stored as a tag of each version. On one without aliases, the stage alone determines the holder.
     """
 
     model: str
@@ -53,34 +53,34 @@ class RegistrySnapshot:
 
     @property
     def slot_states(self) -> dict[Slot, SlotState]:
-        """What each slot shows: its alias and the versions in its stage."""
+        """The state of each slot: its alias and the versions in its stage."""
         return {slot: SlotState(alias=self._alias_target(slot), stage=self._versions_in(stage)) for slot, stage in SLOTS.items()}
 
     def _alias_target(self, slot: Slot) -> str | None:
-        """The version an alias leads to; without aliases the only one in the stage."""
+        """The version an alias points to; without aliases, the only version in the stage."""
         if self.has_aliases:
             return self.aliases.get(slot)
         numbers = self._versions_in(SLOTS[slot])
         return numbers[0] if len(numbers) == 1 else None
 
     def anchors(self, book_id: str) -> tuple[Anchor, ...]:
-        """The heads of this book that the versions are tagged with. A copied version brings along the head of its first book."""
+        """The heads of this book tagged on the versions. A copied version carries the head of its original book."""
         return tuple(head.anchor for head in self._heads().values() if head.book_id in ("", book_id))
 
     def versions_of_other_books(self, known_books: Collection[str]) -> tuple[str, ...]:
-        """Versions that carry the head of a book which is not among the known ones."""
+        """Versions tagged with the head of an unknown book."""
         return tuple(number for number, head in self._heads().items() if head.book_id and head.book_id not in known_books)
 
     @property
     def head_book_ids(self) -> tuple[str, ...]:
-        """The books that the heads on the versions name."""
+        """The books named by the heads on the versions."""
         return tuple(dict.fromkeys(head.book_id for head in self._heads().values() if head.book_id))
 
     def _heads(self) -> dict[str, Head]:
         return {version.number: head for version in self.versions.values() if (head := parse_head(version.head))}
 
     def is_possible(self, intent: Entry) -> bool:
-        """Does the version of this intent still exist, and is it the same one? To let a deletion stand, it need not."""
+        """Does the version of this intent still exist, and is it the same one? Not required to accept a deletion."""
         body = intent.body
         if not isinstance(body, Decided):
             return False
@@ -97,22 +97,22 @@ class RegistrySnapshot:
 
 
 def version_sort_key(number: str) -> tuple[int, str]:
-    """Sorts version numbers as numbers: 2 before 10."""
+    """Sort key for version numbers: 2 before 10."""
     return (int(number), "") if number.isdigit() else (0, number)
 
 
 def require_version(snapshot: RegistrySnapshot, number: str) -> VersionSnapshot:
-    """A version of a model. Raises NotFound with the versions there are."""
+    """A version of a model. Raises NotFound listing the existing versions."""
     if snapshot.created_at is None:
-        raise NotFound(f"There is no registered model {snapshot.model}.", next="Check the name.")
+        raise NotFound(f"There is no registered model {snapshot.model}.", next="Check the model name.")
     if number not in snapshot.versions:
         numbers = ", ".join(snapshot.versions) or "none yet"
-        raise NotFound(f"{snapshot.model} has no version {number}.", next=f"Its versions are: {numbers}.")
+        raise NotFound(f"{snapshot.model} has no version {number}.", next=f"Existing versions: {numbers}.")
     return snapshot.versions[number]
 
 
 def require_ready(model: str, version: VersionSnapshot) -> None:
-    """Raise ActionRefused for a version whose files MLflow has not taken over: there is nothing that could be loaded."""
+    """Raise ActionRefused for a version whose registration is not complete: there is nothing to load."""
     if version.registration == "READY":
         return
     is_pending = version.registration == "PENDING_REGISTRATION"
@@ -120,5 +120,7 @@ def require_ready(model: str, version: VersionSnapshot) -> None:
         f"Version {version.number} of {model} is still being registered."
         if is_pending
         else f"The registration of version {version.number} of {model} failed ({version.registration}).",
-        next="Wait until its files are there, then try again." if is_pending else "Register the model again as a new version.",
+        next="Wait until its files are available, then try again."
+        if is_pending
+        else "Register the model again as a new version.",
     )

@@ -1,4 +1,4 @@
-"""What stops the decisions about a model, or will not fit in its record for ever, until a person settles it. Writes nothing."""
+"""Unsettled findings about a model: they block decisions or stay in its record until a person settles them. Read-only."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,7 @@ from lib.registry.verify import describe_missing_book, find_stray_names, list_bo
 
 @dataclass(frozen=True)
 class Unsettled:
-    """What waits to be settled: findings of the book, of its tags and of the ledger as a whole, each by itself; and remembered heads that
-    the store does not hold any more."""
+    """Unsettled items: findings of the book, its tags and the ledger, uncondensed, and remembered heads missing in the store."""
 
     findings: tuple[LedgerFinding, ...] = ()
     alarms: tuple[HeadAlarm, ...] = ()
@@ -32,9 +31,9 @@ class Unsettled:
 
 
 def list_unsettled(backend: Backend, model: str, watch: HeadWatch | None = None) -> Unsettled:
-    """What of the record of a model nobody settled yet, held against what `watch` remembers.
+    """The unsettled findings in the record of a model, compared with the memory of `watch`.
 
-    Raises NotFound for a model that is not there and left no record, LedgerBroken where the index or the memory cannot be trusted.
+    Raises NotFound for a missing model without a record, LedgerBroken if the index or the memory cannot be trusted.
     """
     alarms = tuple(alarm for alarm in find_head_alarms(backend, watch) if alarm.known.model == model) if watch else ()
     snapshots = read_all_snapshots(backend)
@@ -47,7 +46,7 @@ def list_unsettled(backend: Backend, model: str, watch: HeadWatch | None = None)
     snapshot = next((snapshot for snapshot in snapshots if snapshot.model == model), RegistrySnapshot(model))
     book_id = find_book_id(backend, incarnation_of(snapshot)) or ""
     if not book_id and snapshot.created_at is None and not alarms:
-        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
+        raise NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the model name.")
     own_findings = list_book_findings((book_id, books.books[book_id]), snapshot) if book_id in books.books else []
     findings = (*own_findings, *mark_settled_in_books(elsewhere, books))
     return Unsettled(tuple(finding for finding in findings if not finding.settled_by), alarms)

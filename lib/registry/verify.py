@@ -1,8 +1,7 @@
-"""Verify the books: recompute everything from what the store holds now, and compare with anchors noted elsewhere and with what this
-Podium remembers.
+"""Verify the books: recompute everything from the store, and compare with anchors stored elsewhere and with remembered heads.
 
-All of the store is searched: what of Podium no index explains is a finding, too, under the name of the index's experiment where it
-belongs to no model.
+The complete store is searched. Records that no index explains are findings, too; those without a model are listed under the name of the
+index's experiment.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,14 +33,14 @@ from lib.text import clean_text
 _EMPTY_BOOK = DecodedBook((), ("",), ())
 _UNNAMED_BOOK = "a book without a name"
 _MAX_MISSING_BOOKS = 20
-"""So many are named one by one; the others are counted."""
+"""Up to this many are listed one by one; the others are counted."""
 
 
 @dataclass(frozen=True)
 class BookVerification:
-    """What was found in one book; `findings` is empty when all is well. `known_names` are all names its model ever had.
+    """The findings in one book; empty if all is well. `known_names` are all names its model ever had.
 
-    `is_first_seen`: this Podium remembered nothing of it. `is_remembered` is false where it cannot remember what it saw now.
+    `is_first_seen`: this Podium had no memory of it. `is_remembered` is False if the present head cannot be remembered.
     """
 
     model: str
@@ -54,33 +53,34 @@ class BookVerification:
 
     @property
     def unsettled_findings(self) -> tuple[LedgerFinding, ...]:
-        """The findings that no person settled."""
+        """The findings not yet settled."""
         return tuple(finding for finding in self.findings if not finding.settled_by)
 
     @property
     def anchor_line(self) -> str:
-        """The head as a line to note elsewhere; empty for a book without entries."""
+        """The head as a line to store elsewhere; empty for a book without entries."""
         return format_anchor(self.model, self.book) if self.book.head else ""
 
 
 def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = (), watch: HeadWatch | None = None) -> BookVerification:
-    """Check the book of a model against itself, the heads tagged on its versions, `anchors`, and what `watch` remembers. Writes nothing
-    to the store.
+    """Check that the book of a model is consistent with itself, the heads tagged on its versions, `anchors`, and the memory of `watch`.
 
-    Raises NotFound when the model has no book, LedgerBroken when the index that should name it was tampered with, or when there is a
-    record that no index explains.
+    Writes nothing to the store. Raises NotFound if the model has no book, LedgerBroken if the index was tampered with, or if a record is
+    not explained by any index.
     """
     known = watch.memory.read(backend) if watch else None
     snapshot = read_snapshot(
         backend, model
-    )  # before the book, as the memory: a head noted in between would seem to be ahead of it
+    )  # before the book, like the memory: a head tagged in between would seem to be ahead of it
     book_id = find_book_id(backend, incarnation_of(snapshot))
     if book_id is None:
         require_explained_inventory(backend)
     if book_id is None and snapshot.created_at is None:
         raise _unknown_model(model)
     if book_id is None:
-        raise NotFound(f"{model} has no record yet.", next="A record begins with the first look that may write.")
+        raise NotFound(
+            f"{model} has no record yet.", next="A record begins when someone with write access first opens the model."
+        )
     index_id, index_params = find_index_id(backend) or "", read_index_params(backend)
     inventory = LedgerInventory(tags=ledger_tags([snapshot]), index_id=index_id, index_params=index_params)
     books = read_indexed_books(backend, inventory, [book_id])
@@ -100,7 +100,7 @@ def verify(backend: Backend, model: str, anchors: Sequence[Anchor] = (), watch: 
 
 
 def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
-    """What of Podium no index explains and belongs to no model; nothing when all is well. Writes nothing."""
+    """Unexplained records that belong to no model; empty if all is well. Writes nothing."""
     inventory = read_inventory(backend, read_ledger_tags(backend))
     if findings := judge_inventory(inventory):
         findings = mark_settled_in_books(findings, read_indexed_books(backend, inventory))
@@ -110,11 +110,11 @@ def verify_index(backend: Backend) -> tuple[BookVerification, ...]:
 def verify_all(
     backend: Backend, model_anchors: Sequence[ModelAnchor] = (), watch: HeadWatch | None = None
 ) -> tuple[BookVerification, ...]:
-    """Check every book the index names, deleted ones and those of deleted models too, by name, and compare with `model_anchors` and with
-    what `watch` remembers.
+    """Check every indexed book by name, including deleted ones and those of deleted models, against `model_anchors` and the memory of
+    `watch`.
 
-    An anchor or a remembered head of a model that has no book here is a finding of its own, and so is whatever no index explains. Where
-    the index was tampered with, the books are found by the seals of the index runs.
+    An anchor or a remembered head of a model without a book is a finding of its own, and so is every unexplained record. If the index was
+    tampered with, the books are found by the seals of the index runs.
     """
     known = watch.memory.read(backend) if watch else None
     snapshots = read_all_snapshots(backend)
@@ -128,7 +128,9 @@ def verify_all(
     missing_books = [(_tagged_owner(snapshots, book_id), book_id) for book_id in (*books.missing_ids, *books.refused_ids)]
     missing_books.sort(key=lambda owner_and_id: owner_and_id[0] == _UNNAMED_BOOK)
     if more_count := len(missing_books[_MAX_MISSING_BOOKS:]):
-        means = f"The index names {more_count:,} more runs as books, and the store has none of them: removed for good, or never there."
+        means = (
+            f"The index names {more_count:,} more runs as books that are not in the store: permanently deleted, or never existed."
+        )
         strays = (*strays, LedgerFinding(0, "book missing", means))
     verifications = list(_index_verifications(findings, strays))
     for model, book_id in sorted((owners.get(book_id) or book.model, book_id) for book_id, book in books.books.items()):
@@ -151,7 +153,7 @@ def verify_all(
 
 
 def _book_owners(inventory: LedgerInventory, snapshots: tuple[RegistrySnapshot, ...], books: IndexedBooks) -> dict[str, str]:
-    """Run id of a book → the registered model it belongs to; where the index cannot be trusted, by the tags of the models alone."""
+    """Run id of a book → its registered model. If the index cannot be trusted, only the tags of the models count."""
     if inventory.index_problem or not inventory.index_id:
         tagged_models = {snapshot.tagged_book_id: snapshot.model for snapshot in snapshots}
         return {book_id: model for book_id, model in tagged_models.items() if book_id in books.books}
@@ -181,17 +183,17 @@ def _verify_book(
     tag_findings: Iterable[InventoryFinding],
     anchors: Sequence[Anchor] = (),
 ) -> BookVerification:
-    """`tag_findings` are about the tags of this model that lead to another book than this index knows."""
+    """Verify one book. `tag_findings` concern tags of this model that lead to a book unknown to this index."""
     book_id, book = located_book[0], located_book[1].state.book
     findings = list_book_findings(located_book, snapshot)
     findings += [replace(finding, what="replaced book") for finding in tag_findings]
-    findings += list_findings(replace(book, findings=()), anchors)  # what a person noted themselves is settled by nobody
+    findings += list_findings(replace(book, findings=()), anchors)  # a user's own anchors cannot be settled
     names = frozenset({model, *(entry.body.model for entry in book.entries if entry.body.model)})
     return BookVerification(model, book, condense_findings(findings), names, book_id)
 
 
 def list_book_findings(located_book: tuple[str, LoadedBook], snapshot: RegistrySnapshot) -> list[LedgerFinding]:
-    """What does not fit in a book by itself and by the heads tagged on the versions of its model, each with the entry that settles it."""
+    """The findings in a book, including those against heads tagged on the versions, each with the entry that settles it."""
     book_id, loaded_book = located_book
     book = loaded_book.state.book
     findings = [
@@ -201,46 +203,46 @@ def list_book_findings(located_book: tuple[str, LoadedBook], snapshot: RegistryS
         *check_clock_skew(book.entries),
     ]
     for run_id in loaded_book.deleted_run_ids:
-        means = f"A run of this book was deleted. Restore run {run_id}, before MLflow's gc removes it."
+        means = f"A run of this book was deleted. Restore run {run_id} before MLflow's gc removes it."
         findings.append(LedgerFinding(0, "book deleted", means, subject=run_id))
     return [*mark_settled(findings, read_settlements(book, read_process_keys()))]
 
 
 def mark_settled_in_books(findings: Iterable[FindingType], books: IndexedBooks) -> tuple[FindingType, ...]:
-    """The findings about what belongs to no book, with the entry that settles each."""
+    """Findings that belong to no book, each with the entry that settles it."""
     return mark_settled_elsewhere(findings, (book.state.book for book in books.books.values()), read_process_keys())
 
 
 def find_stray_names(
     index_params: Mapping[str, str], books: Mapping[str, LoadedBook], snapshots: Sequence[RegistrySnapshot]
 ) -> tuple[LedgerFinding, ...]:
-    """What the index names and should not, each by itself."""
+    """Names in the index that no record explains, uncondensed."""
     lives_by_book = {book_id: named_lives(book.state, book.model) for book_id, book in books.items()}
     return find_index_strays(index_params, lives_by_book, map(incarnation_of, snapshots))
 
 
 def _unknown_model(model: str) -> NotFound:
-    return NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the name.")
+    return NotFound(f"There is no registered model {model}, and no record of one.", means="", next="Check the model name.")
 
 
 def describe_missing_book(model: str, book_id: str, books: IndexedBooks) -> BookVerification:
-    """The verification of a book that the index names and that cannot be read: it is gone, or refused to this account."""
+    """The verification of an indexed book that cannot be read: it is gone, or this account may not read it."""
     if book_id in books.refused_ids:
         what = "book not readable"
-        means = f"The index names run {book_id} as this book. It is not there, or this account may not read it: nobody can judge it so."
+        means = f"The index names run {book_id} as this book. It is missing, or this account may not read it, so it cannot be checked."
     else:
         what = "book missing"
-        means = f"The index names run {book_id} as this book, and the store has it no more. Bring it back from a backup."
+        means = f"The index names run {book_id} as this book, but the store no longer has it. Restore it from a backup."
     return BookVerification(model, _EMPTY_BOOK, (LedgerFinding(0, what, means, subject=book_id),), frozenset({model}), book_id)
 
 
 def _tagged_owner(snapshots: Sequence[RegistrySnapshot], book_id: str) -> str:
-    """The model that carries the run id of a book which is gone."""
+    """The model tagged with the run id of a missing book."""
     return next((snapshot.model for snapshot in snapshots if snapshot.tagged_book_id == book_id), _UNNAMED_BOOK)
 
 
 def _compare_memory(verifications: Sequence[BookVerification], check: HeadCheck) -> list[BookVerification]:
-    """Give each alarm to the book it is about, else to that of its model; the others stand by themselves."""
+    """Assign each alarm to its book, else to the book of its model; the others are listed separately."""
     results = [
         replace(verification, is_first_seen=verification.book_id in check.new_book_ids, is_remembered=check.is_remembered)
         for verification in verifications
@@ -258,20 +260,20 @@ def _compare_memory(verifications: Sequence[BookVerification], check: HeadCheck)
 
 
 def _alarm_finding(alarm: HeadAlarm) -> LedgerFinding:
-    means = f"{alarm.means} No decision is made until a person has looked."
+    means = f"{alarm.means} No decision is accepted until a person has reviewed this."
     return LedgerFinding(alarm.known.position, alarm.what, means, blocks_writing=True, subject=alarm.known.book_id)
 
 
 def _compare_anchors(
     verifications: Sequence[BookVerification], model_anchors: Sequence[ModelAnchor]
 ) -> tuple[BookVerification, ...]:
-    """Compare each anchor with the books whose models have or had its name; the book of the current name gets the finding."""
+    """Compare each anchor with the books whose models have or had its name. The book with the current name gets the finding."""
     results = list(verifications)
     for model_anchor in model_anchors:
         model, anchor = model_anchor.model, model_anchor.anchor
         matches = [n for n, v in enumerate(results) if model in {clean_text(v.model), *map(clean_text, v.known_names)}]
         if not matches:
-            means = f"A head at place {anchor.position} was noted for {model}, and there is no book of it here."
+            means = f"A head at place {anchor.position} was stored elsewhere for {model}, but the model has no book here."
             results.append(BookVerification(model, _EMPTY_BOOK, (LedgerFinding(anchor.position, "book missing", means),)))
             continue
         matches.sort(key=lambda n: clean_text(results[n].model) != model)

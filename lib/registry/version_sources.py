@@ -1,6 +1,6 @@
-"""Which run a registered version came from: the one that it names, else the one that logged its model. One answer for record and deletion.
+"""The source run of a registered version: the one it names, else the one that logged its model. Shared by record and deletion.
 
-A version that was registered in MLflow's own pages names no run. Its source leads to a logged model, and that to its run.
+A version registered in MLflow's own UI names no run. Its source leads to a logged model, which leads to its run.
 """
 
 import re
@@ -18,7 +18,7 @@ _RUN_IN_SOURCE = re.compile(r"(?:^runs:/+([^/]+)|/([0-9a-f]{32})/artifacts)(?:/|
 
 
 def find_source_run_id(backend: Backend, version: VersionSnapshot) -> str:
-    """The run of a version; empty when neither the version, nor its source, nor its logged model names one."""
+    """The run of a version; empty if neither the version, its source nor its logged model names one."""
     if version.run_id:
         return version.run_id
     named = named_run_ids(version) or source_run_ids(backend, version)
@@ -26,7 +26,7 @@ def find_source_run_id(backend: Backend, version: VersionSnapshot) -> str:
 
 
 def source_run_ids(backend: Backend, version: VersionSnapshot) -> set[str]:
-    """The runs that a version names, and those that logged its model; a model that is gone has no run."""
+    """The runs named by a version and those that logged its model. Deleted models are skipped."""
     run_ids = set[str]()
     for model_id in source_model_ids(version):
         try:
@@ -38,12 +38,12 @@ def source_run_ids(backend: Backend, version: VersionSnapshot) -> set[str]:
 
 
 def named_run_ids(version: VersionSnapshot) -> set[str]:
-    """The runs that a version and its source name."""
+    """The runs named by a version and its source."""
     match = _RUN_IN_SOURCE.search(version.source)
     return {version.run_id, (match[1] or match[2]) if match else ""} - {""}
 
 
 def source_model_ids(version: VersionSnapshot) -> set[str]:
-    """The logged models that a version and its source name."""
+    """The logged models named by a version and its source."""
     match = _MODEL_IN_SOURCE.search(version.source)
     return {version.model_id, match[1] if match else ""} - {""}

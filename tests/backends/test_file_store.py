@@ -78,7 +78,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(store, kind, content, rea
     result = run_podium(store, *command)
     assert result.exit_code == 0, result.output
     assert result.stdout.count(rest) == 1
-    assert f"podium: left out {folder}: " in result.stderr
+    assert f"podium: skipped {folder}: " in result.stderr
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -128,7 +128,7 @@ def test_the_command_line_names_the_copy_in_one_line_and_puts_it_back(blocked_st
     assert ".backup" in result.stderr
     assert "secrets" in result.stderr
     result = run("--restore-backup", "--migrate")
-    assert "is back in place" in result.stderr
+    assert "was restored" in result.stderr
     assert "broke off" in result.stderr
     assert len([name for name in names_in(blocked_store.path.parent) if name.endswith(".half-way")]) == 1
 

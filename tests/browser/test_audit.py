@@ -78,12 +78,12 @@ def test_an_imported_history_is_asked_corrected_and_taken_along(window, podium, 
     )
     assert len(rows) == last.position
     (row,) = [row for row in rows if row["id"] == decided.id]
-    assert (row["instead"], row["superseded_by"]) == (f"Decided then: {CORRECTED_TEXT}", str(last.position))
+    assert (row["instead"], row["superseded_by"]) == (f"Decided: {CORRECTED_TEXT}", str(last.position))
 
     driver.key("audit.packet.asof").locator("button").first.click()
     page.get_by_text("This answer with the entries that prove it.").wait_for()
     packet = save_download(driver, "HTML for reading and printing", tmp_path / "answer.html")
     assert verify_packet(packet.read_bytes()).mismatches == ()
-    assert "matches itself" in run_podium(fresh_store, "packet", "verify", str(packet))
+    assert ": intact, " in run_podium(fresh_store, "packet", "verify", str(packet))
     assert CORRECTED_TEXT in packet.read_text("utf-8")
     driver.shot(tmp_path / "end.png")

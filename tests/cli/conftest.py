@@ -1,4 +1,4 @@
-"""What all tests of commands use."""
+"""Shared fixtures for the command tests."""
 
 import json
 
@@ -10,7 +10,7 @@ from lib.cli import podium
 
 @pytest.fixture
 def run(fresh_store, monkeypatch, clean_session):
-    """Run a command on a fresh store; gives exit code, JSON document and stderr."""
+    """Run a command on a fresh store. Returns the JSON document and stderr."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     monkeypatch.setenv("PODIUM_USER", "pipeline")
 

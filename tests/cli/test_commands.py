@@ -1,4 +1,4 @@
-"""The command line as a pipeline uses it: one JSON document, exit codes, nothing heavy for help (contract §4)."""
+"""The command line as used by a pipeline: one JSON document, exit codes, fast help (contract §4)."""
 
 import logging
 import os
@@ -88,7 +88,7 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
     document, stderr = run("promote", "wine", "2", "--to", "Production", *WHY, "--expect-champion", "3", code=1)
     assert document is None
     assert stderr.count("\n") == 1
-    assert "held by v1 now" in stderr
+    assert "it now holds v1" in stderr
     assert (read_snapshot(fresh_store, "wine"), read_book_state(fresh_store, "wine").book.head) == before
 
 
@@ -99,7 +99,11 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
         (["promote", "nope", "1", "--to", "Production", *WHY], 1, "no registered model nope"),
         (["promote", "wine", "1", "--to", "Development", *WHY], 2, "None (or Staging)"),
         (["promote", "wine", "1", "--to", "Production", "--reason", "short", "--category", "better"], 2, "15 more"),
-        (["promote", "wine", "1", "--to", "Production", "--reason", "x" * 30, "--category", "mood"], 2, "is no category"),
+        (
+            ["promote", "wine", "1", "--to", "Production", "--reason", "x" * 30, "--category", "mood"],
+            2,
+            "is not a valid category",
+        ),
         (["register", "f" * 32, "--model", "wine"], 1, "was not found"),
         (["history", "nope"], 1, "no registered model nope"),
         (["current", "wine"], 1, "Nobody holds Production"),

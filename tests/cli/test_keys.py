@@ -1,4 +1,4 @@
-"""The commands keys …, and how the commands tell a name that a trusted key vouches for from one that only claims to be."""
+"""The commands keys …, and how commands distinguish names verified by a trusted key from claims."""
 
 import pytest
 from click.testing import CliRunner

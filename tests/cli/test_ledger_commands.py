@@ -1,4 +1,4 @@
-"""The commands that read the record and settle drift: asof, log, drift, as a pipeline uses them (contract §4)."""
+"""The commands asof, log and drift as used by a pipeline (contract §4)."""
 
 import time
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def output_of(*arguments):
 
 
 def move_outside(backend, version, stage="Production", alias="production"):
-    """Move a version by plain MLflow calls, as somebody without Podium would."""
+    """Move a version by plain MLflow calls, without Podium."""
     client(backend).transition_model_version_stage("wine", version, stage, archive_existing_versions=True)
     client(backend).set_registered_model_alias("wine", alias, version)
 
@@ -39,7 +39,7 @@ def head(backend, model="wine"):
 
 
 def quiet_moment():
-    """An instant that has passed and in which nothing was moved, as --at takes it."""
+    """A past instant without any move, in the format of --at."""
     time.sleep(0.02)
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     time.sleep(0.02)
@@ -92,7 +92,7 @@ def test_asof_a_day_has_every_holder_and_says_so_in_words(run, fresh_store):
     assert document["answers"][0]["holders"][0]["until"] == document["answers"][0]["holders"][1]["since"]
     assert parse_timestamp(document["until"]) > parse_timestamp(document["at"])
     assert "then v2" in output_of("asof", "wine", "--at", day)
-    assert f"pipeline decided this and gave the reason: “{REASON}” (kind of reason: measured better)." in output_of(
+    assert f"pipeline decided this and gave the reason: “{REASON}” (category: measured better)." in output_of(
         "asof", "wine", "--at", day
     )
 
@@ -106,7 +106,7 @@ def test_asof_before_the_record_of_nobody_and_without_a_record_are_answers(run, 
     sync_model_status(make_writer(fresh_store), "wine")
     document, _ = run("asof", "wine", "--at", "2020-01-01")
     assert document["answers"][0]["unknown"][0]["why"] == "before the record begins"
-    assert "The record begins only on" in output_of("asof", "wine", "--at", "2020-01-01")
+    assert "The record does not begin until" in output_of("asof", "wine", "--at", "2020-01-01")
     document, _ = run("asof", "wine", "--at", quiet_moment(), "--stage", "staging")
     assert (document["answers"][0]["stage"], document["answers"][0]["holders"], document["answers"][0]["unknown"]) == (
         "Staging",
@@ -126,7 +126,7 @@ def test_asof_without_a_model_answers_for_each_deleted_ones_too(run, fresh_store
     document, _ = run("asof", "--at", at)
     assert [answer["model"] for answer in document["answers"]] == ["gone", "untouched", "wine"]
     assert document["answers"][2]["holders"][0]["version"] == "1"
-    assert [interval["why"] for interval in document["answers"][0]["unknown"]] == ["the model was deleted or made anew"]
+    assert [interval["why"] for interval in document["answers"][0]["unknown"]] == ["the model was deleted or re-created"]
     (interval,) = run("asof", "gone", "--at", at)[0]["answers"][0]["unknown"]
     assert (interval["since"], interval["why"]) == tuple(document["answers"][0]["unknown"][0][name] for name in ("since", "why"))
     assert (head(fresh_store), head(fresh_store, "gone")) == heads
@@ -150,7 +150,7 @@ def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
     sync_model_status(make_writer(fresh_store), "wine")
     client(fresh_store).log_param(book_id_of(fresh_store), "000099", "hello")
     _, notes = run("asof", "wine", "--at", quiet_moment())
-    assert "verify says what" in notes
+    assert "Run verify to list them" in notes
 
 
 @pytest.mark.parametrize(
@@ -158,34 +158,34 @@ def test_asof_says_when_the_book_does_not_fit(run, fresh_store):
     [
         (["asof", "wine"], 2, "--at"),
         (["asof", "wine", "--at", "last Tuesday"], 2, "cannot be read as a time"),
-        (["asof", "wine", "--at", "2999-01-01"], 2, "has not come yet"),
-        (["asof", "wine", "--at", "2023-10-29T02:30", "--zone", "Europe/Berlin"], 2, "came twice"),
-        (["asof", "wine", "--at", "2023-01-01", "--zone", "Atlantis"], 2, "is no time zone"),
-        (["asof", "wine", "--at", "2023-01-01", "--stage", "Archived"], 2, "held by nobody"),
+        (["asof", "wine", "--at", "2999-01-01"], 2, "is in the future"),
+        (["asof", "wine", "--at", "2023-10-29T02:30", "--zone", "Europe/Berlin"], 2, "occurred twice"),
+        (["asof", "wine", "--at", "2023-01-01", "--zone", "Atlantis"], 2, "is not a time zone"),
+        (["asof", "wine", "--at", "2023-01-01", "--stage", "Archived"], 2, "has no holder"),
         (["asof", "nope", "--at", "2023-01-01"], 1, "no registered model nope"),
-        (["asof", "wine", "--at", "2023-03-26T02:30", "--zone", "Europe/Berlin"], 2, "never came"),
+        (["asof", "wine", "--at", "2023-03-26T02:30", "--zone", "Europe/Berlin"], 2, "did not exist"),
         (["history", "nope"], 1, "no registered model nope"),
         (["current", "nope"], 1, "no registered model nope"),
         (["verify", "nope"], 1, "no registered model nope"),
         (["promote", "nope", "1", "--to", "Production", *WHY], 1, "no registered model nope"),
         (["packet", "export", "nope", "--entry", "1", "--out", "nope.html"], 1, "no registered model nope"),
         (["packet", "export", "nope", "--at", "2023-01-01", "--out", "nope.html"], 1, "no registered model nope"),
-        (["packet", "export", "wine", "--at", "2999-01-01", "--out", "nope.html"], 2, "has not come yet"),
+        (["packet", "export", "wine", "--at", "2999-01-01", "--out", "nope.html"], 2, "is in the future"),
         (
             ["promote", "wine", "1", "--to", "Production", "--category", "better", "--reason", LONG],
             2,
-            "10,000 characters; 2,000 fit",
+            "10,000 characters; the limit is 2,000",
         ),
-        (["rollback", "wine", "--category", "better", "--reason", LONG], 2, "10,000 characters; 2,000 fit"),
-        (["drift", "wine", "--adopt", "--category", "better", "--reason", LONG], 2, "10,000 characters; 2,000 fit"),
-        (["log", "--model", "nope"], 1, "no record of nope"),
+        (["rollback", "wine", "--category", "better", "--reason", LONG], 2, "10,000 characters; the limit is 2,000"),
+        (["drift", "wine", "--adopt", "--category", "better", "--reason", LONG], 2, "10,000 characters; the limit is 2,000"),
+        (["log", "--model", "nope"], 1, "nope has no record"),
         (["log", "--limit", "0"], 2, "--limit"),
         (["log", "--since", "soon"], 2, "cannot be read as a time"),
         (["drift", "nope"], 1, "no registered model nope"),
         (["drift", "wine", "--adopt"], 2, "need --reason and --category"),
-        (["drift", "wine", "--adopt", "--category", "mood", "--reason", REASON], 2, "is no category"),
+        (["drift", "wine", "--adopt", "--category", "mood", "--reason", REASON], 2, "is not a valid category"),
         (["drift", "wine", "--adopt", "--category", "better", "--reason", "short"], 2, "15 more"),
-        (["drift", "wine", *WHY], 2, "for --adopt or --revert"),
+        (["drift", "wine", *WHY], 2, "need --adopt or --revert"),
     ],
 )
 def test_bad_input_says_what_and_what_next(run, fresh_store, words, code, text):
@@ -215,7 +215,7 @@ def test_log_tells_all_books_newest_first_and_filters(run, fresh_store):
     assert {entry["model"] for entry in run("log", "--until", moment)[0]["entries"]} == {"wine"}
     assert run("log", "--since", moment[:10], "--until", moment[:10])[0]["entries"] == entries
     assert run("log", "--limit", "1")[0]["entries"] == entries[:1]
-    assert "No entry fits" in output_of("log", "--type", "FROZEN")
+    assert "No entries match" in output_of("log", "--type", "FROZEN")
     assert REASON in output_of("log")
 
 
@@ -255,7 +255,7 @@ def test_drift_tells_and_writes_nothing(run, fresh_store):
             "open": True,
         }
     ]
-    assert "Ways out: adopt v2 to Production, revert v1 to Production." in output_of("drift", "wine")
+    assert "Options: adopt v2 to Production, revert v1 to Production." in output_of("drift", "wine")
     assert head(fresh_store) == before
 
 

@@ -1,4 +1,4 @@
-"""What commands print: the answer alone on stdout, and no text of a store that acts on the terminal or looks like another line."""
+"""Command output: only the answer on stdout, and no text of a store that controls the terminal or fakes another line."""
 
 import io
 import json
@@ -52,7 +52,7 @@ COMMANDS = {
     "keys distrust": [HOSTILE],
     "keys rotate": [],
 }
-"""Every command with arguments that make it repeat foreign text, from the store or from its own arguments."""
+"""Every command with arguments that make it print foreign text, from the store or from its arguments."""
 
 
 def leaf_commands(group, prefix=""):
@@ -65,7 +65,7 @@ def leaf_commands(group, prefix=""):
 
 @pytest.fixture(scope="module")
 def hostile_store(tmp_path_factory, empty_database):
-    """A store whose names, descriptions, tags, users and reasons are hostile; it has a record, an open decision and an outside move."""
+    """A store with hostile names, descriptions, tags, users and reasons, a record, an open decision and an outside move."""
     from tests.conftest import copy_store
 
     store = copy_store(empty_database, tmp_path_factory.mktemp("hostile"))

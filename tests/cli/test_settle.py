@@ -1,4 +1,4 @@
-"""The command settle: a record that was put back from a backup, and a store that is another one as a whole."""
+"""The command settle: a record restored from a backup, and a completely different store."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A server that takes a request and gives no answer: every command ends, says what is certain, and leaves what can be settled."""
+"""A server that accepts a request but does not answer: every command ends, says what is certain, and leaves a recoverable state."""
 
 import json
 import os
@@ -30,7 +30,7 @@ from tests.support.registry_factories import check_at_rest, entry_types, finish_
 pytestmark = pytest.mark.xdist_group("mlflow_server")
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
 MODEL = "MODEL"
-"""Stands for the model of the test."""
+"""Placeholder for the model of the test."""
 LOG_PARAMETER, MOVE_STAGE = "POST runs/log-parameter", "POST model-versions/transition-stage"
 READS = (
     "GET experiments/get-by-name",
@@ -46,7 +46,7 @@ PROMOTE = (
     LOG_PARAMETER,
     MOVE_STAGE,
 )
-"""What a promotion asks of a server it knows."""
+"""The calls of a promotion on a known server."""
 CAPABILITIES = (
     "GET /version",
     "GET logged-models/ID",
@@ -55,7 +55,7 @@ CAPABILITIES = (
     "GET users/current",
     "POST experiments/create",
 )
-"""What is asked of a server that is not known yet, besides the stages."""
+"""The calls on a server not known yet, besides the stages."""
 REGISTER = (
     *READS,
     "GET experiments/search",
@@ -73,7 +73,7 @@ REGISTER = (
     "POST runs/update",
     LOG_PARAMETER,
 )
-"""What the first version of a model asks, where there is a ledger: it begins a record, so the whole store is searched before."""
+"""The calls for the first version of a model if there is a ledger: a record begins, so the complete store is searched first."""
 LOOKS = {
     "current": ["current", MODEL],
     "history": ["history", MODEL],
@@ -95,7 +95,7 @@ LOOK = (
     "POST experiments/search",
     "POST runs/search",
 )
-"""What the looks ask."""
+"""The calls of the read-only commands."""
 RECOVER = (
     *READS,
     "GET experiments/search",
@@ -104,15 +104,15 @@ RECOVER = (
     LOG_PARAMETER,
     MOVE_STAGE,
 )
-"""What finishing an open decision asks, or giving it up."""
+"""The calls to finish an open decision, or to give it up."""
 DONE_CODES = (0, 3)
-"""A look at all models may find what other tests left on the server."""
+"""Reading all models may find what other tests left on the server."""
 KINDS = ("hang", "hang after", "drop", "drop after", "dribble")
 
 
 @pytest.fixture
 def proxy_of(mlflow_server, clean_session, monkeypatch):
-    """A server that can be made to fail, and the proxy that makes it: (backend, proxy)."""
+    """A server behind a proxy that can make it fail: (backend, proxy)."""
     monkeypatch.setenv("PODIUM_CALL_SECONDS", "1")
     monkeypatch.setenv("PODIUM_USER", "pipeline")
     monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -124,7 +124,7 @@ def proxy_of(mlflow_server, clean_session, monkeypatch):
 
 @pytest.fixture(scope="module")
 def model(mlflow_server):
-    """A model on the real server: three versions, all of it recorded. Each test leaves it at rest, with one version in Production."""
+    """A model on the real server with three versions, fully recorded. Each test leaves it settled, with one version in Production."""
     name, writer = f"unanswered-{ULID()}", signing_writer(mlflow_server)
     registry = client(mlflow_server)
     registry.create_registered_model(name)
@@ -138,7 +138,7 @@ def model(mlflow_server):
 
 
 def command(backend, *arguments):
-    """Run a command on a backend; gives exit code, JSON document and the one line on stderr."""
+    """Run a command on a backend. Returns exit code, JSON document and the only line on stderr."""
     result = CliRunner().invoke(podium, [*arguments, "--backend", backend.uri, "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     if result.exit_code == 1 and arguments[0] != "recover":
@@ -151,22 +151,22 @@ def promote(backend, model, version):
 
 
 def challenger(backend, model):
-    """A version that is not in Production: the one that a test promotes."""
+    """A version that is not in Production, to be promoted by a test."""
     return next(number for number in read_snapshot(backend, model).versions if number not in holders(backend, model))
 
 
 def signing_writer(backend):
-    """Somebody who writes as the commands do: an unsigned entry among theirs would be a finding."""
+    """A writer that signs like the commands: an unsigned entry among theirs would be a finding."""
     return replace(make_writer(backend), signer=create_signer(os.environ, lambda: datetime.now(UTC)))
 
 
 def settle(backend, model):
-    """What the messages advise: finish what was left open."""
+    """Do what the messages advise: finish open decisions."""
     finish_open_decisions(signing_writer(backend), model)
 
 
 def look_arguments(look, model):
-    """The command of a look, at this model."""
+    """The read-only command for this model."""
     return [model if argument is MODEL else argument for argument in LOOKS[look]]
 
 
@@ -179,7 +179,7 @@ def count_decisions(backend, model):
 
 
 def leave_open(mlflow_server, proxy_of, model):
-    """A decision whose alias is moved and whose stage is not, because the answer was lost on the way; gives the version."""
+    """A decision with its alias moved but not its stage, because an answer was lost. Returns the version."""
     backend, proxy = proxy_of
     version = challenger(mlflow_server, model)
     proxy.fail("drop", MOVE_STAGE)
@@ -191,7 +191,7 @@ def leave_open(mlflow_server, proxy_of, model):
 
 
 def check_settled(backend, model):
-    """Once somebody has settled it, one version is in Production, and a next decision is carried out."""
+    """Once it is settled, one version is in Production, and the next decision is carried out."""
     settle(backend, model)
     assert len(holders(backend, model)) == 1
     check_at_rest(backend, model)
@@ -202,7 +202,7 @@ def check_settled(backend, model):
 
 
 def test_a_promotion_ends_when_the_ledger_gives_no_answer_and_says_what_is_certain(mlflow_server, proxy_of, model):
-    """Attack R7, by a process of its own: it ends although a call of it still hangs."""
+    """Attack R7, in a separate process: it ends although one of its calls still hangs."""
     backend, proxy = proxy_of
     champions, version, decisions = (
         holders(mlflow_server, model),
@@ -219,8 +219,8 @@ def test_a_promotion_ends_when_the_ledger_gives_no_answer_and_says_what_is_certa
     assert ended.stderr.splitlines() == [
         (
             "podium: The server gave no answer to runs/log-parameter within 1 s. The entry DECIDED may or may not be recorded. "
-            "No version was moved; a decision that is recorded stays open until recover finishes it or gives it up. "
-            "Look at the history of this model before you do it again."
+            "No version was moved. If the decision was recorded, it stays open until you finish it or give it up with recover. "
+            "Check the history of this model before you try again."
         )
     ]
     assert proxy.requests.count(LOG_PARAMETER) == 2
@@ -265,7 +265,7 @@ def test_a_version_whose_making_was_not_confirmed_is_made_once(mlflow_server, pr
     proxy.fail("drop after", "POST model-versions/create")
     code, _, note = command(backend, "register", run_id, "--model", name)
     assert code == 1
-    assert f"The model {name} is there, and the version may be. Look at the versions of {name}" in note
+    assert f"The model {name} exists, and the version may be registered. Check the versions of {name}" in note
     assert list(read_snapshot(mlflow_server, name).versions) == ["1"]
 
 
@@ -299,7 +299,7 @@ def test_files_that_do_not_come_in_hold_up_no_version_and_are_asked_for_once(mlf
     for run_id in (first_run, second_run):
         version = command(backend, "register", run_id, "--model", name)[1]
         body = read_book_state(mlflow_server, name).book.entries[version["place"] - 1].body
-        assert body.lineage.missing == "the server gave no answer for the model's files"
+        assert body.lineage.missing == "the server did not answer the request for the model's files"
     assert proxy.requests.count("GET mlflow-artifacts/FILE") == 1
 
 
@@ -336,7 +336,7 @@ PROMOTION_FAULTS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "endpoint", "first"), PROMOTION_FAULTS)
 def test_a_promotion_ends_whatever_fails_and_one_version_is_in_production(mlflow_server, proxy_of, model, kind, endpoint, first):
-    """What follows is a settled model: the next case decides about it again."""
+    """The model is settled afterwards, so that the next case can decide about it again."""
     backend, proxy = proxy_of
     champions, version, decisions = (
         holders(mlflow_server, model),
@@ -380,7 +380,7 @@ def test_recovering_ends_whatever_fails_and_can_be_done_again(mlflow_server, pro
     else:
         assert code == 1
         assert "gives no answer" in note or "gave no answer" in note or "not answer" in note
-        assert "Nothing was changed" in note or "What was not closed is still open" in note
+        assert "Nothing was changed" in note or "Decisions that were not closed are still open" in note
         outcomes = [intent["outcome"] for intent in document["models"][0]["intents"]] if document else []
         assert outcomes in ([], ["unknown"])
     proxy.heal()
@@ -399,7 +399,7 @@ def test_recovering_that_gets_no_answer_says_what_it_does_not_know_and_asks_for_
     assert note.splitlines() == [
         (
             f"podium: {model}: The server gave no answer to model-versions/transition-stage within 1 s. "
-            "It is not certain how far the registry was moved. What was not closed is still open. "
+            "The registry may have been changed only partly. Decisions that were not closed are still open. "
             "Look again before you repeat it. Then look at the model again."
         )
     ]
@@ -410,7 +410,7 @@ def test_recovering_that_gets_no_answer_says_what_it_does_not_know_and_asks_for_
 
 
 def test_the_commands_of_keys_ask_no_server(proxy_of):
-    """The keys are files of this Podium: a server that gives no answer holds up none of them."""
+    """Keys are files of this Podium: a server that does not answer blocks none of their commands."""
     backend, proxy = proxy_of
     proxy.requests.clear()
     for arguments in (("rotate",), ("list",), ("show",)):
@@ -482,7 +482,7 @@ def test_a_look_ends_whatever_fails_and_shows_nothing_half(mlflow_server, proxy_
 
 @pytest.mark.slow
 def test_a_server_that_answers_every_call_late_is_not_given_up(mlflow_server, proxy_of, model):
-    """All calls together take far longer than one may."""
+    """All calls together take much longer than one may."""
     backend, proxy = proxy_of
     proxy.fail("slow", "GET registered-models/get")
     assert promote(backend, model, challenger(mlflow_server, model))[1]["outcome"] == "applied"

@@ -1,4 +1,4 @@
-"""The command verify with heads noted elsewhere, in files and git tags, and with an index that was tampered with."""
+"""The command verify with heads stored elsewhere, in files and git tags, and with an index that was tampered with."""
 
 import json
 import subprocess
@@ -56,13 +56,13 @@ def test_an_anchor_of_a_model_whose_record_is_gone_is_a_finding_and_no_error(run
 
 
 def test_heads_are_noted_as_git_tags_unless_something_does_not_fit(run, two_books, repository):
-    run("verify")  # the first time it says that it is the first time
+    run("verify")  # the first run reports that it is the first one
     document, _ = run("verify", "--tag", str(repository))
     assert sorted(git(repository, "tag").splitlines()) == sorted(verdict["tag"] for verdict in document["models"])
     assert json.dumps(run("verify", "--tag", str(repository))[0]) == json.dumps(document)
     client(two_books).log_param(book_id_of(two_books), "000042", "hello")
     _, notes = run("verify", "--tag", str(repository), code=3)
-    assert "No tag was made" in notes
+    assert "No tag was created" in notes
     assert run("verify", "red wine", "--tag", str(repository / "nowhere"), code=1)[1].startswith("podium: ")
 
 

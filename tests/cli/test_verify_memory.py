@@ -1,4 +1,4 @@
-"""The command verify and what this Podium remembers: alarms end it with 3, what is new is said once, and CI remembers nothing."""
+"""The command verify and remembered heads: alarms exit with 3, new books are reported once, and CI remembers nothing."""
 
 import pytest
 from click.testing import CliRunner
@@ -53,7 +53,7 @@ def test_a_book_is_seen_for_the_first_time_once_and_then_compared(run, recorded,
     for _ in range(2):
         assert findings_of(run("verify", *arguments, code=3)[0]) == [("wine", head, "book is shorter")]
     assert f"place {head}: book is shorter" in text_of("verify", *arguments)
-    assert "No decision is made" in text_of(
+    assert "No decision is accepted" in text_of(
         "promote", "wine", "2", "--to", "Staging", "--reason", REASON.text, "--category", "better"
     )
 
@@ -100,7 +100,7 @@ def test_where_podium_home_cannot_be_written_verify_says_that_nothing_is_remembe
     for arguments in ((), ("wine",)):
         document, notes = run("verify", *arguments)
         assert document["models"][0]["first_seen"] is True
-        assert "nothing that was seen now is remembered" in notes
+        assert "these heads are not remembered" in notes
 
 
 def test_a_memory_that_cannot_be_read_is_said_in_one_line(run, recorded, tmp_path):

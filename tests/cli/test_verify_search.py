@@ -1,4 +1,4 @@
-"""The commands on a store whose record was replaced or hidden: exit 3 with what was found, and no command says that there is none."""
+"""The commands on a store with a replaced or hidden record: exit 3 with findings, and no command claims that there is none."""
 
 import pytest
 from click.testing import CliRunner
@@ -22,7 +22,7 @@ def recorded(run, fresh_store):
 
 
 def text_of(*arguments):
-    """What a command prints for people, on both streams."""
+    """The text output of a command on both streams."""
     return CliRunner().invoke(podium, list(arguments)).output
 
 
@@ -57,7 +57,7 @@ def test_a_hidden_record_is_a_finding_of_verify_and_no_command_says_that_there_i
     for arguments in (("asof", "wine", "--at", "2026-01-01"), ("asof", "--at", "2026-01-01")):
         document, notes = run(*arguments)
         assert "no index leads to a record" in document["answers"][0]["unknown"][0]["why"]
-        assert "Something in the record of wine does not fit" in notes
+        assert "The record of wine has findings" in notes
     for arguments in EVERY_COMMAND:
         assert "no record" not in text_of(*arguments).lower(), arguments
 
@@ -76,4 +76,4 @@ def test_no_record_yet_is_said_on_a_store_without_anything_of_podium(run, fresh_
     client(fresh_store).create_experiment(INDEX_EXPERIMENT + "-2", tags={"podium.index": ""})
     assert text_of("verify").strip() == "No record yet."
     client(fresh_store).create_experiment("podium-ledger")
-    assert text_of("verify").strip() == "A ledger was begun here, and no book yet."
+    assert text_of("verify").strip() == "A ledger exists here, but has no books yet."

@@ -1,4 +1,4 @@
-"""The frame around the pages, asked over HTTP: readiness, security headers, static files, nothing else from the disk."""
+"""The app around the pages, over HTTP: readiness, security headers, static files, nothing else from the disk."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The demos as a student runs them: plain scripts from a shell, here against one SQLite store that all assertions share."""
+"""The demos as run by a student: plain scripts from a shell, against one SQLite store shared by all assertions."""
 
 import json
 import os
@@ -48,7 +48,7 @@ TREES = {1: 12 / 18, 5: 17 / 18, 15: 17 / 18}
 
 
 def train(folder: Path, script: str, *arguments: str, prepare: str = SPY) -> str:
-    """Run a demo from a shell in a folder, with nothing said about where to log, and return what it printed."""
+    """Run a demo from a shell in a folder, without a tracking URI, and return its output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
     command = [sys.executable, "-c", prepare + RUN, str(DEMO_FOLDER / script), *arguments]
     result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
@@ -58,13 +58,13 @@ def train(folder: Path, script: str, *arguments: str, prepare: str = SPY) -> str
 
 @dataclass(frozen=True)
 class Trained:
-    """What all demos left in one store, and what they printed."""
+    """The results of all demos in one store, and their output."""
 
     backend: Backend
     said: Mapping[str, str]
 
     def runs(self, experiment: str) -> list[Run]:
-        """The runs of an experiment, the first one first."""
+        """The runs of an experiment, oldest first."""
         mlflow_client = client(self.backend)
         found_experiment = mlflow_client.get_experiment_by_name(experiment)
         assert found_experiment is not None
@@ -74,7 +74,7 @@ class Trained:
         return {file.path for file in client(self.backend).list_artifacts(run.info.run_id)}
 
     def model(self, run: Run) -> Path:
-        """The folder of the model that the run logged."""
+        """The folder of the model logged by the run."""
         logged = client(self.backend).get_logged_model(run.outputs.model_outputs[0].model_id)
         return Path(logged.artifact_location.removeprefix("file://"))
 

@@ -1,6 +1,6 @@
-"""One journey on every kind of backend: launch, compare, register, promote, ask who was there, roll back.
+"""One journey on every kind of backend: launch, compare, register, promote, query the past, roll back.
 
-On a SQLite file, an old file store, a server, a server with users, DagsHub's stand-in with MLflow 3 behind it and, slowly, with MLflow 2.x behind it.
+On a SQLite file, an old file store, a server, a server with users, and a DagsHub stand-in with MLflow 3 and (slow) MLflow 2.x.
 """
 
 import os
@@ -62,7 +62,7 @@ def file_store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def journey_backend(request):
-    """The backend, signed in where that is needed; the credential lives as long as the test."""
+    """The backend, signed in if needed; the credential lives as long as the test."""
     name, credential = request.param, None
     if name in ("fresh_store", "file_store", "mlflow_server"):
         backend = request.getfixturevalue(name)
@@ -81,7 +81,7 @@ def journey_backend(request):
 
 @pytest.mark.parametrize("journey_backend", BACKENDS, indirect=True)
 def test_from_a_launched_demo_to_production_and_back(journey_backend, tmp_path, record_property):
-    model = f"wine-{time.time_ns()}"  # a server keeps what other tests made
+    model = f"wine-{time.time_ns()}"  # a server keeps the data of other tests
     record_property("can", {line.label: line.value for line in capability_rows(read_capabilities(journey_backend))})
     runs = [launch_demo(journey_backend, tmp_path, trees) for trees in (1, 15)]
     run_ids = [run.run_id for run in runs]
@@ -115,7 +115,7 @@ def is_local(backend):
 
 
 def launch_demo(backend, folder, trees):
-    """The run of a demo that was started as a person starts it, by a runner of its own."""
+    """The run of a demo started like a user would, in a separate runner."""
     settings = read_job_settings({**os.environ, "PODIUM_HOME": str(folder / "podium")}, folder)
     demo = catalogue.find_demo("first-run" if is_local(backend) else "remote")
     job = demo_jobs.start_demo_job(

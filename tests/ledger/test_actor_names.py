@@ -1,4 +1,4 @@
-"""Whose name is shown as verified: only one that a trusted key vouches for; everything else is a claim, or typed, and says so."""
+"""Only names that a trusted key vouches for are shown as verified; all others as a claim or as typed."""
 
 import pytest
 
@@ -23,7 +23,7 @@ ANA = Actor(name="ana", how="server")
 
 
 def make_state(*bodies_and_keys):
-    """A book whose entries are signed by these keys; the first entry is an unsigned beginning."""
+    """A book with entries signed by these keys, after an unsigned first entry."""
     params = {}
     for body, key in ((make_opened(), None), *bodies_and_keys):
         book = decode_volume(params, BOOK)
@@ -69,8 +69,8 @@ def test_history_as_of_and_their_json_say_whose_signature_a_decision_carries(key
     assert [row.displayed_name for row in rows if row.badge == "approve"] == ["ana" if is_trusted else "claims to be ana"]
     assert [row.name_status for row in rows if row.badge == "approve"] == ["verified" if is_trusted else "claimed"]
     text = answer_text("m", ask(state))
-    assert ("Somebody who claims to be ana decided this" in text) == (not is_trusted)
-    assert ("the name is a claim" in text) == (not is_trusted)
+    assert ("Someone who claims to be ana decided this" in text) == (not is_trusted)
+    assert ("the name is only a claim" in text) == (not is_trusted)
     (holder,) = answer_to_json(ask(state))["holders"]
     assert holder["signature"] == signature
     assert holder["by"] == {"name": "ana", "how": "server"}
@@ -95,7 +95,7 @@ def test_a_typed_name_is_told_as_before_with_and_without_a_signature():
         text = answer_text("m", ask(make_state(*make_decision(Actor(name="ana"), key))))
         assert "ana decided this" in text
         assert "claims" not in text
-        assert "the name was typed in and not verified" in text
+        assert "the name was typed and not verified" in text
         assert "signature" not in answer_to_json(ask(make_state(*make_decision(Actor(name="ana"), key))))["holders"][0]
 
 
@@ -104,7 +104,7 @@ def test_a_closing_under_a_trusted_key_verifies_no_name_of_the_decision():
 
 
 def test_a_correction_makes_no_name_verified():
-    """Who corrects a typed name into one that a server vouches for has only typed it."""
+    """A correction to a verified name is only typed."""
     state = make_state(*make_decision(Actor(name="anna")))
     reason = make_reason("other", "It was misspelt in the first place.")
     body = Corrected(**COMMON_FIELDS, reason=reason, supersedes=(state.book.entries[1].id,), instead=Correction(by=ANA))

@@ -1,4 +1,4 @@
-"""Heads noted elsewhere come back as they were noted, and clocks that differ are told without touching the order."""
+"""Heads stored elsewhere are parsed unchanged, and clock skew is reported without changing the order."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -29,7 +29,7 @@ def test_a_noted_head_is_read_back_whatever_the_model_is_called(name, chain, pos
 
 @pytest.mark.parametrize("line", ["x", "3:abc", f"-1:{'a' * 64}", f"3 {'a' * 64}", f"3:{'A' * 64}", f"1234567:{'a' * 64}"])
 def test_what_is_no_head_is_named_with_its_line(line):
-    with pytest.raises(BadInput, match=r"Line 2: .* is no noted head"):
+    with pytest.raises(BadInput, match=r"Line 2: .* is not a valid head"):
         parse_anchors(f"1:{'a' * 64} wine\n{line}")
 
 
@@ -38,7 +38,7 @@ def test_a_bare_anchor_names_no_model():
 
 
 def make_entries(*offsets):
-    """Entries whose claimed times are so many seconds after noon."""
+    """Entries whose claimed times are this many seconds after noon."""
     bodies = [UnknownBody(type="NOTE", recorded_at=format_timestamp(NOON + timedelta(seconds=offset))) for offset in offsets]
     return [Entry(position, f"id{position}", "", body) for position, body in enumerate(bodies, 1)]
 

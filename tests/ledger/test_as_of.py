@@ -1,4 +1,4 @@
-"""As of: the answer for any instant or day equals what a plain reading of the entries says, in words and as values."""
+"""As of: the answer for any instant or day equals a naive evaluation of the entries, as text and as values."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ def sentence_at(*bodies, at):
 
 
 def make_promotion(version, position, hour, **fields):
-    """An intent at a place and its closing at the next; the champion is then this version."""
+    """An intent at a place and its closing at the next; then this version is the champion."""
     return at_hour(make_intent(version, **fields), hour), at_hour(
         make_closing(position, slot_states=make_slot_states([version])), hour
     )
@@ -96,7 +96,7 @@ def test_before_the_record_begins_is_an_answer():
     assert [(interval.since, interval.until, interval.explanation) for interval in answer.unknown] == [
         (None, time_at(10), BEFORE_RECORD)
     ]
-    assert answer_sentence(answer) == "The record begins only on 24 Nov 2026, 10:00 UTC"
+    assert answer_sentence(answer) == "The record does not begin until 24 Nov 2026, 10:00 UTC"
     assert answer.holders == ()
 
 
@@ -214,7 +214,7 @@ def test_the_same_number_in_a_new_life_is_another_version():
     (holder,) = answer_at(*bodies, at=TimeQuery(time_at(10))).holders
     assert (holder.since, holder.git_commit, holder.entry_positions) == (time_at(9), "", (6,))
     assert [interval.explanation for interval in answer_at(*bodies, at=TimeQuery(time_at(5))).unknown] == [
-        "the model was deleted or made anew"
+        "the model was deleted or re-created"
     ]
 
 
@@ -229,7 +229,7 @@ def test_a_decision_closed_because_the_model_was_gone_proves_nothing_about_the_t
     assert sentence_at(*bodies, at=TimeQuery(time_at(9))) == "Nothing was in Production"
 
 
-# The law: at every instant, the answer is what a plain reading of the entries says.
+# The law: at every instant, the answer equals a naive evaluation of the entries.
 
 VERSION_LISTS = st.lists(st.sampled_from("123"), max_size=2, unique=True)
 STEP = st.tuples(
@@ -259,7 +259,7 @@ def make_bodies(steps):
 
 
 def expected_holder(bodies, instant):
-    """Who held Production, by walking the entries: a version, None for nobody, or `?`."""
+    """Who held Production, by walking the entries: a version, None if empty, or `?`."""
     holder, clock, certain_at, last_holders = "?", None, None, None
     for body in bodies:
         if not isinstance(body, REPORT_TYPES):
@@ -268,7 +268,7 @@ def expected_holder(bodies, instant):
         previous, clock = clock, claimed_at if clock is None else max(clock, claimed_at)
         holders = body.now["production"].holders
         if isinstance(body, Closing) and body.type == "FAILED" and holders == last_holders:
-            continue  # closed with what was known, not with what was seen: only its time counts, for the entries behind it
+            continue  # closed with the known state, not an observed one: only its time counts for later entries
         if clock > instant:
             unknown_since = (
                 certain_at

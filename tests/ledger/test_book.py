@@ -1,4 +1,4 @@
-"""Appending under faults that a test must make itself: lost answers, lost places, a locked database, missing rights."""
+"""Appending with injected faults: lost answers, lost places, a locked database, missing permissions."""
 
 import threading
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def book_run_id(fresh_store):
 
 
 def make_log_param_fail(monkeypatch, backend, error, after_writing, times=1):
-    """Let `log_param` fail so many times, before or after it has written."""
+    """Let `log_param` fail this many times, before or after it has written."""
     original, failures_left = client(backend).log_param, [times]
 
     def log_param(*args):

@@ -1,4 +1,4 @@
-"""Nothing that is added to the index or to a book takes a model's book away, for any set of additions; and what was added is named."""
+"""No set of additions to the index or to a book takes a model's book away, and additions are reported."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ from tests.support.ledger_factories import make_book_state, make_intent, make_op
 
 @dataclass
 class World:
-    """Living models, the lives of each book, and the index, as Podium alone makes them."""
+    """Existing models, the lives of each book, and the index, as created by Podium alone."""
 
     models: list = field(default_factory=list)
     lives: dict = field(default_factory=dict)
@@ -66,7 +66,7 @@ def add_renamed(world, name, is_settled):
 
 
 def add_recreated(world, name, _):
-    """A model that was made anew and that nobody has looked at since."""
+    """A model that was re-created and not synced since then."""
     book = f"book-of-{name}"
     world.lives[book] = [(name, f"{name} 1")]
     world.models.append(ModelIncarnation(name, f"{name} 2"))
@@ -95,7 +95,7 @@ def worlds(draw):
 
 @st.composite
 def attacked_worlds(draw):
-    """A world; its index and the lives of its books after somebody added to both, and made books of their own."""
+    """A world, with its index and the lives of its books after foreign additions to both and foreign books."""
     world = draw(worlds())
     known_lives = [(m.model, m.created_at) for m in world.models if m.created_at]
     any_lives = st.sampled_from([*known_lives, *(life for lives in world.lives.values() for life in lives), ("z", "z 1")])
@@ -145,7 +145,7 @@ def test_a_book_named_under_the_name_of_another_model_and_a_second_book_of_one_l
     lives = world.lives | {"forged": [("a", "a 1")]}
     findings = find_strays(world, planted_index, lives)
     assert [finding.what for finding in findings] == ["stray name", "rival books"]
-    assert "book book-of-… under a name that this book never had" in findings[0].means
+    assert "book book-of-… under a name this book never had" in findings[0].means
     assert world.find(world.models[0], planted_index, lives) == "book-of-a"
     assert world.find(beer, planted_index, lives) is None
 

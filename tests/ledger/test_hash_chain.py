@@ -1,4 +1,4 @@
-"""The chain: what is written can be read, and what was done to a book is named with its place."""
+"""The chain: written entries can be read back, and tampering is reported with its place."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The memory in its file: whole, private, only growing, shared by processes, and never overwritten when it cannot be read."""
+"""The memory file: intact, private, only growing, shared by processes, and never overwritten if unreadable."""
 
 import json
 import stat
@@ -20,7 +20,7 @@ AT = "2026-11-24T10:00:00.000Z"
 
 @pytest.fixture
 def memory(tmp_path):
-    """The memory of a Podium that has seen nothing yet; its folder is not there."""
+    """The memory of a Podium that has seen nothing yet; its folder does not exist."""
     return HeadMemory(tmp_path / "home", lambda: NO_KEYS)
 
 

@@ -1,4 +1,4 @@
-"""Who held which slot from when until when, and when nobody can know."""
+"""Who held which slot from when until when, and when that is unknown."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -120,7 +120,7 @@ def test_every_entry_has_a_line_that_says_who_and_why():
     )
     rows = [(row.badge, row.version, row.summary) for row in history_rows(state)]
     assert rows == [
-        ("OBSERVED", "", "Production: nobody → v3"),
+        ("OBSERVED", "", "Production: no version → v3"),
         ("APPLIED", "2", "In place of v1"),
         ("approve", "2", "x" * 20),
         ("OPENED", "", "The record begins"),
@@ -134,7 +134,7 @@ def test_the_history_of_a_version_says_what_replaced_it_and_shows_no_move_of_ano
         at_hour(make_closing(2, slot_states=make_slot_states(["2"]), displaced=("1",)), 3),
     )
     (row,) = history_rows(state, "1")
-    assert (row.badge, row.version, row.summary, row.to_stage) == ("DISPLACED", "1", "v2 took its place in Production", "")
+    assert (row.badge, row.version, row.summary, row.to_stage) == ("DISPLACED", "1", "Replaced by v2 in Production", "")
     assert [row.badge for row in history_rows(state, "2")] == ["approve"]
     assert [row.badge for row in history_rows(state, "3")] == []
 

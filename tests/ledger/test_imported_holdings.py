@@ -1,4 +1,4 @@
-"""What imported entries tell of the time before the record: in turn, in windows, in contradiction, and never of the record's own time."""
+"""Imported entries about the time before the record: in sequence, with windows, with contradictions, and never within the record."""
 
 import json
 import subprocess
@@ -83,8 +83,11 @@ def test_a_version_that_leaves_without_a_successor_leaves_nobody():
 
 
 def test_before_the_first_line_and_in_a_stage_without_lines_the_record_only_begins():
-    assert sentence_on(import_lines(*THREE_LINES), "2021-12-24") == "The record begins only on 7 Feb 2022, 09:00 UTC"
-    assert sentence_on(import_lines(*THREE_LINES), "2023-01-01", "staging") == "The record begins only on 24 Nov 2026, 10:00 UTC"
+    assert sentence_on(import_lines(*THREE_LINES), "2021-12-24") == "The record does not begin until 7 Feb 2022, 09:00 UTC"
+    assert (
+        sentence_on(import_lines(*THREE_LINES), "2023-01-01", "staging")
+        == "The record does not begin until 24 Nov 2026, 10:00 UTC"
+    )
     assert explanations_on(import_lines(*THREE_LINES), "2021-12-24") == [BEFORE_RECORD]
 
 
@@ -93,7 +96,7 @@ def test_a_line_that_knows_only_the_day_leaves_the_day_unknown():
     assert sentence_on(bodies, "2023-01-15") == "v1 was in Production, all day"
     assert sentence_on(bodies, "2023-01-16T09:00Z").startswith("Unknown between 16 Jan, 00:00 and 17 Jan, 00:00")
     assert sentence_on(bodies, "2023-01-17") == "v2 was in Production, all day"
-    assert explanations_on(bodies, "2023-01-16") == ["moved at some time of that day"]
+    assert explanations_on(bodies, "2023-01-16") == ["moved at some time that day"]
 
 
 def test_two_versions_at_one_instant_are_unknown_until_the_next_line():
@@ -141,7 +144,7 @@ def test_statements_say_who_why_what_and_on_whose_word():
     answer = as_of(make_entries(*import_lines(*THREE_LINES)), "production", parse_time_query("2023-03-14", NOON))
     text = answer_text("m", answer)
     assert text.startswith("On 14 March 2023 (UTC), all day, version 2 of m was in Production.")
-    assert "ana put it there. No reason is recorded." in text
+    assert "ana decided this. No reason is recorded." in text
     assert "Not recorded: its metrics, data and code." in text
     assert "ana imported them on 24 Nov 2026, 10:00 UTC from the file a.csv" in text
 
@@ -149,9 +152,9 @@ def test_statements_say_who_why_what_and_on_whose_word():
 @pytest.mark.parametrize(
     ("bodies", "at", "slot", "text"),
     [
-        (import_lines(*THREE_LINES), "2021-01-01", "production", "The record of m says nothing about Production before 7 Feb 2022, 09:00 UTC, so it cannot say"),
-        (import_lines(*THREE_LINES[:2]), "2025-01-01", "production", "Nobody can say which version of m was in Production on 1 January 2025 (UTC)"),
-        (import_lines(*THREE_LINES), "2023-01-16", "production", "On 16 January 2023 (UTC), Production of m was held in turn: v1 until 09:00, then v2."),
+        (import_lines(*THREE_LINES), "2021-01-01", "production", "The record of m does not cover Production before 7 Feb 2022, 09:00 UTC, so it is unknown"),
+        (import_lines(*THREE_LINES[:2]), "2025-01-01", "production", "It is unknown which version of m was in Production on 1 January 2025 (UTC)"),
+        (import_lines(*THREE_LINES), "2023-01-16", "production", "On 16 January 2023 (UTC), the holders of Production of m were, in turn: v1 until 09:00, then v2."),
         ((), "2026-11-25", "staging", "On 25 November 2026 (UTC), no version of m was in Staging."),
         ((), "2026-11-25T09:00Z", "production", "On 25 Nov 2026, 09:00 UTC, version 3 of m was in Production."),
     ],

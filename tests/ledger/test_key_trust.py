@@ -1,4 +1,4 @@
-"""Which keys are trusted here: one's own and one's earlier ones, those of the file, and none that is distrusted."""
+"""Trusted keys: the own key and earlier ones, those in the file, and no distrusted one."""
 
 import os
 

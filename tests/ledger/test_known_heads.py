@@ -1,4 +1,4 @@
-"""What a remembered head says about a book: anything but a continuation is an alarm, unless a settlement that was not known then explains it."""
+"""Remembered heads: anything but a continuation raises an alarm, unless a new settlement explains it."""
 
 from dataclasses import replace
 from itertools import accumulate
@@ -25,7 +25,7 @@ OLD, NEW = "e-old", "e-new"
 
 
 def make_book(words, seed="book"):
-    """A book with a chain over these words."""
+    """A book with a chain over these texts."""
     return DecodedBook((), tuple(accumulate(words, lambda chain, word: hash_text(chain + word), initial=seed)), ())
 
 
@@ -34,7 +34,7 @@ def head_of(book, book_id="b", model="m", settlement_ids=()):
 
 
 def state_of(*names_and_times, words="ab"):
-    """A book that was opened for these lives, with a chain over some words."""
+    """A book opened for these lives, with a chain over some texts."""
     bodies = [make_opened(created=created).model_copy(update={"model": name}) for name, created in names_and_times]
     entries = tuple(Entry(n, f"e{n}", f"c{n}", body) for n, body in enumerate(bodies, 1))
     return replay(replace(make_book(words), entries=entries))
@@ -138,7 +138,7 @@ def test_a_name_that_went_on_to_another_model_is_no_alarm():
 
 
 def test_the_very_model_of_a_book_is_never_taken_for_another_one():
-    """An OPENED for a model of theirs is what anybody can plant: then that model has the book, and this one gets a new one."""
+    """Anyone can plant an OPENED for their own model: then that model has the book, and this one gets a new one."""
     shared = state_of(("wine", CREATED_AT), ("theirs", RECREATED_AT))
     present = PresentBooks(
         {"b": shared, "x": WINE}, {"wine": LivingModel(CREATED_AT, "x"), "theirs": LivingModel(RECREATED_AT, "b")}

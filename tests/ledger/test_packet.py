@@ -1,4 +1,4 @@
-"""Packets: a decision or an answer as one file that stands by itself, and an offline check that finds every changed character."""
+"""Packets: a decision or an answer as one self-contained file, and an offline check that detects every changed character."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ HOSTILE_REASON = make_reason("better", HOSTILE + "and it measured better, twice.
 
 @pytest.fixture(scope="module")
 def store(empty_database, tmp_path_factory):
-    """wine: v1 then v2 in Production, with evidence; who and why are hostile."""
+    """wine: v1 then v2 in Production, with evidence; names and reasons are hostile."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("packet") / "store")
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444)):
         register(make_writer(backend), make_trained_run(backend, name, accuracy), "wine", "Trees.")

@@ -1,4 +1,4 @@
-"""Signatures in packets: judged offline from the packet alone, so that one which was forged as a whole is signed by nobody who is trusted."""
+"""Signatures in packets, verified offline from the packet alone: a completely forged packet has no signature of a trusted key."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def key(home):
 
 @pytest.fixture(scope="module")
 def store(empty_database, tmp_path_factory, home):
-    """wine: begun by a Podium without a key; then ana, for whom a server vouches, put v1 into Production on one that signs."""
+    """wine: begun by a Podium without a key; then ana, verified by a server, put v1 in Production on a Podium that signs."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("signed-packets") / "store")
     make_registered_model(backend)
     sync_model_status(make_writer(backend), "wine")
@@ -54,7 +54,7 @@ def store(empty_database, tmp_path_factory, home):
 
 @pytest.fixture(scope="module")
 def keys(key):
-    """The keys as the Podium knows them that exports the packets: its own."""
+    """The keys known to the exporting Podium: its own."""
     return TrustedKeys((KnownKey(fingerprint_of(key), "this Podium", is_own=True),))
 
 
@@ -81,7 +81,7 @@ def problems(verification):
 
 
 def forge(packet, change):
-    """The packet as somebody would write it who changes the fields of its decision and makes everything else fit: texts, chain, hashes."""
+    """A forged packet: changed fields in its decision, with matching texts, chain and hashes."""
     (volume,) = packet.book.volumes
     entries, hashes, chains = {entry.place: entry for entry in packet.entries}, list(volume.hashes), [volume.before]
     for place in range(1, len(hashes) + 1):
@@ -110,7 +110,7 @@ def test_a_packet_says_how_many_entries_are_signed_and_by_which_keys(decision, a
     for packet in (decision, answer):
         (packet_key,) = packet.keys
         assert (packet_key.fingerprint, packet_key.own, packet_key.trusted) == (fingerprint_of(key), True, True)
-        assert packet_key.name == "the Podium that made this packet"
+        assert packet_key.name == "the Podium that created this packet"
         unsigned_count = sum('"sig"' not in entry.text for entry in packet.entries)
         assert packet.signatures == PacketSignatures(trusted=len(packet.entries) - unsigned_count, unknown=0, none=unsigned_count)
         assert packet.signatures.trusted >= 2
@@ -131,7 +131,7 @@ def test_a_packet_is_vouched_for_by_the_key_of_its_podium_and_by_no_other(decisi
 
 
 def test_a_packet_that_was_forged_as_a_whole_has_no_signature_that_fits(answer):
-    """Whatever comes after the forged entry carries signatures for another chain, too."""
+    """Entries after the forged one also carry signatures for another chain."""
     forged = forge(answer, lambda fields, _: fields | {"by": {"name": "eve", "how": "server"}})
     place = next(entry.place for entry in answer.entries if '"DECIDED"' in entry.text)
     sections = {section for section, _ in problems(verify(forged))}
@@ -139,7 +139,7 @@ def test_a_packet_that_was_forged_as_a_whole_has_no_signature_that_fits(answer):
 
 
 def test_a_forger_who_signs_with_a_key_of_his_own_is_not_trusted(decision, key):
-    """He leaves the closing out, and what is genuine before it: the packet fits, and says of his key that it was trusted."""
+    """The forger omits the closing and the genuine entries before it: the packet is consistent and claims that his key was trusted."""
     place = decision.subject.place
     entries = tuple(entry for entry in decision.entries if entry.place <= place)
     short = decision.model_copy(update={"entries": entries, "shown": tuple(entry.place for entry in entries)})
@@ -152,12 +152,12 @@ def test_a_forger_who_signs_with_a_key_of_his_own_is_not_trusted(decision, key):
     forged = forged.model_copy(update={"keys": (*decision.keys, mal_key), "signatures": counts})
     assert verify(forged).mismatches == ()
     assert problems(verify(forged, trust_fingerprints([fingerprint_of(key)]))) == {
-        (f"entry {place}", "It is signed by a key that was not named")
+        (f"entry {place}", "It is signed by a key that was not given")
     }
 
 
 def strip_signatures(packet):
-    """The packet without any signature, and with everything else made to fit."""
+    """The packet without any signature, with everything else adjusted."""
     forged = forge(packet, lambda fields, _: fields)
     entries = [json.loads(entry.text) for entry in forged.entries]
     for fields in entries:
@@ -172,11 +172,11 @@ def test_a_forger_who_takes_the_signatures_away_is_told_when_a_key_is_named(answ
     stripped = strip_signatures(answer)
     assert verify(stripped).mismatches == ()
     verification = verify(stripped, trust_fingerprints([fingerprint_of(key)]))
-    assert problems(verification) == {("signatures", "No entry that proves this is signed by a key that was named.")}
+    assert problems(verification) == {("signatures", "No entry that proves this is signed by a given key.")}
 
 
 def test_an_unsigned_entry_after_a_signed_one_is_told_when_a_key_is_named(answer, key):
-    """The last entry may be changed without breaking the others: nothing of the chain comes after it."""
+    """The last entry can be changed without breaking the others, because the chain ends with it."""
     entries, last_place = [json.loads(entry.text) for entry in answer.entries], answer.entries[-1].place
     entries[-1].pop("sig")
     text = json.dumps(entries[-1], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -187,7 +187,7 @@ def test_an_unsigned_entry_after_a_signed_one_is_told_when_a_key_is_named(answer
     assert verify(forged).mismatches == ()
     first_signed = min(entry.place for entry in answer.entries if '"sig"' in entry.text)
     assert problems(verify(forged, trust_fingerprints([fingerprint_of(key)]))) == {
-        (f"entry {last_place}", f"It is not signed, and entry {first_signed} before it is.")
+        (f"entry {last_place}", f"It is not signed, although the earlier entry {first_signed} is.")
     }
 
 
@@ -221,7 +221,7 @@ def as_format(packet, number, **parts):
 
 def test_format_1_is_read_as_before_and_has_no_part_of_format_2(decision, key):
     assert verify(as_format(decision, 1)).mismatches == ()
-    assert problems(verify(as_format(decision, 1, keys=[]))) == {("keys", "This part is none of a packet.")}
+    assert problems(verify(as_format(decision, 1, keys=[]))) == {("keys", "This part does not belong to a packet.")}
     assert verify(as_format(decision, 1), trust_fingerprints([fingerprint_of(key)])).trust_problems == ()
     assert ("packet", "This is format 3; this Podium reads formats 1 and 2.") in problems(verify(as_format(decision, 3)))
     assert {"keys", "signatures"} <= {section for section, _ in problems(verify(as_format(decision, 2)))}
@@ -243,7 +243,7 @@ def test_no_number_however_odd_makes_checking_fail(decision, places, first, key_
 
 def test_the_page_calls_a_name_verified_only_where_whoever_exported_it_trusted_the_key(store, decision, answer):
     assert "(verified)" in render_packet(decision)
-    assert "Put there by <strong><bdi>ana</bdi></strong> (verified)" in render_packet(answer)
+    assert "Decided by <strong><bdi>ana</bdi></strong> (verified)" in render_packet(answer)
     now = make_writer(store).clock()
     for packet in (
         build_decision_packet(make_writer(store), "wine", str(decision.subject.place)),
@@ -285,8 +285,8 @@ def test_export_and_verify_judge_by_the_keys_that_are_named(command, tmp_path, d
     )
     assert "signed by a trusted key" in command("verify", out, "--trust", fingerprint_of(MAL), "--trust", fingerprint)
     text = command("verify", out, "--trust", fingerprint_of(MAL), code=3)
-    assert "matches itself" in text
-    assert "is signed by a key that was not named" in text
+    assert ": intact, " in text
+    assert "is signed by a key that was not given" in text
     command("verify", out, "--trust", "ana", code=2)
 
 

@@ -1,4 +1,4 @@
-"""Packets of a real book of several volumes: exported, held against themselves offline, and every tampering with a volume named."""
+"""Packets of a real book with several volumes: exported, verified offline, and every tampering with a volume reported."""
 
 import json
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ def make_answer_packet(backend):
 
 @pytest.fixture(scope="module")
 def packets(store, decoded_book):
-    """A packet of a decision out of each volume, and one of an answer."""
+    """A packet of a decision from each volume, and one of an answer."""
     positions = [
         next(
             entry.position
@@ -84,7 +84,7 @@ def test_a_packet_carries_every_volume_and_matches_itself(packets, decoded_book)
 
 
 def resealed(packet, **changes):
-    """The packet with other parts, every hash over the parts made anew: as one who forges with care would."""
+    """The packet with other parts and all hashes over the parts recomputed, like a careful forger would."""
     document = hashed_document(packet) | changes
     hashes = {name: hash_json(document[name]) for name in SECTIONS}
     return document_to_json(document | {"hashes": hashes, "sha256": hash_json(hashes)})
@@ -141,7 +141,7 @@ def test_an_edited_entry_is_named_in_whichever_volume_it_stands(packets, decoded
 
 
 def test_a_volume_written_anew_as_a_whole_is_named_by_the_one_behind_it(packets):
-    """Somebody edits an entry and makes the chain of its volume anew: the next volume does not begin at that end."""
+    """Edit an entry and recompute the chain of its volume: the next volume does not continue from that end."""
     book = hashed_document(packets[-1])["book"]
     second_volume = book["volumes"][1]
     forged_volume = second_volume | {"hashes": [*second_volume["hashes"][:5], "1" * 64, *second_volume["hashes"][6:]]}
@@ -159,7 +159,7 @@ def test_a_volume_written_anew_as_a_whole_is_named_by_the_one_behind_it(packets)
     forged_book = book | {"volumes": [book["volumes"][0], forged_volume, moved_volume], "chain": head}
     assert "book" not in mismatched_sections(resealed(packets[-1], book=forged_book))
     assert "entry 19" in mismatched_sections(resealed(packets[-1], book=forged_book))
-    assert head != packets[-1].book.chain  # who noted the head elsewhere sees it, whatever else was forged
+    assert head != packets[-1].book.chain  # a head stored elsewhere reveals it, whatever else was forged
 
 
 def test_export_and_verify_on_the_command_line_go_through_all_volumes(store, decoded_book, tmp_path, monkeypatch, clean_session):
@@ -183,7 +183,7 @@ def test_export_and_verify_on_the_command_line_go_through_all_volumes(store, dec
 
 
 def test_a_damaged_volume_in_the_store_is_told_in_the_packet(store, decoded_book, tmp_path):
-    """On a copy: a stray value behind the end of the first volume, and later the second one deleted."""
+    """On a copy: a stray value beyond the end of the first volume, and later the second one deleted."""
     backend = copy_store(store.path, tmp_path / "damaged")
     assert book_id_of(backend) == decoded_book.volumes[0].run_id
     client(backend).log_param(decoded_book.volumes[0].run_id, param_key(14), "stray")

@@ -1,4 +1,4 @@
-"""What somebody who may write to the ledger can add to it in a real store, by plain MLflow calls: no answer changes, all of it is named."""
+"""Additions to the ledger of a real store by plain MLflow calls: no answer changes, and all of them are reported."""
 
 import json
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ def promote(backend, version, model="wine", reason=REASON):
 
 
 def answers(backend, model="wine"):
-    """What is told of a model: history, log, as-of at the time of each entry, holdings, who should hold what."""
+    """All answers about a model: history, log, as-of at the time of each entry, holdings, desired holders."""
     clear_book_cache()
     state = read_book_state(backend, model)
     now = datetime.now(UTC)
@@ -124,7 +124,7 @@ def test_parts_planted_behind_the_last_part_of_a_long_entry_change_neither_it_no
 
 
 def plant_unfinished(backend, make_body):
-    """An entry at the next place that lacks the last character of its text; gives what would complete it."""
+    """Plant an entry at the next place without the last character of its text. Returns what would complete it."""
     state, book = read_book_state(backend, "wine"), book_id_of(backend)
     text = canonical_json(make_body(state))
     value, rest = encode_entry(str(ULID()), text, state.book.tip, len(text) - 1)
@@ -138,7 +138,7 @@ def make_failed_closing(state):
 
 
 def test_an_entry_whose_end_was_held_back_does_not_speak_once_others_stand_behind_it(promoted_store, monkeypatch):
-    """Planted between a decision and its closing, it would say later that the decision failed: the first closing counts."""
+    """Planted between a decision and its closing, it would later claim that the decision failed: the first closing counts."""
     planted, close = [], ledger_book._try_to_log
 
     def plant_before_the_closing(writer, decoded_book, entry):
@@ -188,7 +188,7 @@ def test_many_held_back_entries_are_ended_a_hundred_at_a_time_and_stop_nobody(pr
 
 
 def test_who_takes_the_id_of_an_entry_before_it_is_whole_does_not_speak_for_its_writer(promoted_store, monkeypatch):
-    """The parts of a long decision stand there a moment before its place, and with them its id."""
+    """The parts of a long decision, and with them its id, are visible a moment before its place."""
     mlflow, log_param, forged = client(promoted_store), client(promoted_store).log_param, []
 
     def plant_after_the_first_part(run_id, name, value):
@@ -224,7 +224,7 @@ def test_a_planted_volume_that_leads_nowhere_or_where_nobody_else_can_restore_le
     after = read_book_state(promoted_store, "wine")
     assert after.book.entries[:-1] == state.book.entries
     assert [(f.what, f.blocks_writing) for f in after.findings()] == [("volume missing", True)]
-    assert "or somebody wrote this entry by hand" in after.findings()[0].means
+    assert "or this entry was written by hand" in after.findings()[0].means
 
 
 @pytest.mark.parametrize("has_tag", [True, False])
@@ -285,7 +285,7 @@ def test_the_record_of_a_deleted_model_is_not_hidden_by_a_book_of_its_name(promo
     experiment_id = mlflow.get_experiment_by_name("podium-ledger").experiment_id
     for n in range(4):
         forged = "g"
-        while forged > (book if n else "ffff"):  # their ids decide nothing
+        while forged > (book if n else "ffff"):  # their ids have no effect
             forged = mlflow.create_run(experiment_id, tags={"podium.kind": "book"}).info.run_id
         body = make_opened().model_copy(update={"model": "wine" if n else "nobody"})
         mlflow.log_param(forged, param_key(1), encode_entry(str(ULID()), canonical_json(body), hash_text("podium " + forged))[0])
@@ -334,7 +334,7 @@ def test_hundreds_of_strays_are_told_in_a_few_lines_everywhere(promoted_store, m
     monkeypatch.setenv("MLFLOW_TRACKING_URI", promoted_store.uri)
     result = CliRunner().invoke(podium, ["verify", "wine"])
     assert result.exit_code == 3
-    assert "100 parts of entries that took no place" in result.stdout
+    assert "100 parts of unfinished entries" in result.stdout
     assert f"290 more of these, at places {head + 15}–{head + 304}" in result.stdout
     assert len(result.stdout.splitlines()) == 12
     document = json.loads(CliRunner().invoke(podium, ["verify", "wine", "--json"]).stdout)

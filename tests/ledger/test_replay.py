@@ -1,4 +1,4 @@
-"""What a book adds up to, without any store: wishes, open intents, drift."""
+"""The state of a book, without any store: desired holders, open intents, drift."""
 
 from hypothesis import given
 from hypothesis import strategies as st

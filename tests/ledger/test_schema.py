@@ -1,4 +1,4 @@
-"""The shapes of the entries and their published schema: the two are the same, and every entry that is written fits."""
+"""The entry types and their published schema are the same, and every written entry conforms."""
 
 import json
 
@@ -31,7 +31,7 @@ def body_id(body):
 
 
 def test_the_published_schema_is_that_of_the_models():
-    """To renew it: python -c "import json; from lib.ledger.entry.schema import entry_json_schema; print(json.dumps(entry_json_schema(), indent=2))" > docs/entries.schema.json"""
+    """To regenerate it: python -c "import json; from lib.ledger.entry.schema import entry_json_schema; print(json.dumps(entry_json_schema(), indent=2))" > docs/entries.schema.json"""
     assert json.loads(SCHEMA_FILE.read_text()) == entry_json_schema()
     Draft202012Validator.check_schema(entry_json_schema())
 
@@ -136,7 +136,7 @@ def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store
 
 @pytest.mark.parametrize("body", BODIES, ids=body_id)
 def test_a_type_under_the_other_schema_is_not_understood_and_is_nothing_newer(body):
-    """Schema 2 is for its own types alone: a book that never needs one stays schema 1, for every reader."""
+    """Schema 2 is only for its own types: a book without them stays schema 1 for every reader."""
     raw = to_json(body)
     assert raw["schema"] == (2 if body.type in ("SETTLED", "POLICY") else 1)
     other_body = parse_body(json.dumps(raw | {"schema": 3 - raw["schema"]}))

@@ -1,4 +1,4 @@
-"""Two guards that ask for a signature: nobody else settles for this Podium, and nobody else switches its reviews off."""
+"""Two guards that require a trusted signature: settling findings, and switching reviews off."""
 
 import pytest
 
@@ -18,7 +18,7 @@ KEYS = trust_fingerprints([fingerprint_of(OURS)])
 
 
 def make_book(*bodies_and_keys):
-    """A book whose entries are signed by these keys. `FORGED` is a signature that does not fit."""
+    """A book whose entries are signed by these keys. `FORGED` is an invalid signature."""
     params = {}
     for body, key in bodies_and_keys:
         is_forged = key == "FORGED"

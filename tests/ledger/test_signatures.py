@@ -1,4 +1,4 @@
-"""Signatures of entries: what is signed is what the contract says, and nothing that was changed, moved or made up fits."""
+"""Signatures of entries cover what the contract specifies, and nothing changed, moved or made up is valid."""
 
 import base64
 import json
@@ -79,7 +79,7 @@ def rewrite(param, change):
 
 @pytest.fixture
 def signing_writer(fresh_store, tmp_path):
-    """Somebody who writes with the key of a Podium."""
+    """A writer with the key of a Podium."""
     writer = make_writer(fresh_store)
     return Writer(writer.backend, writer.actor, writer.clock, make_signer(tmp_path / "podium"))
 
@@ -90,7 +90,7 @@ def keys(tmp_path, signing_writer):
     return trust_fingerprints([fingerprint_of(signing_writer.signer.load_key())])
 
 
-# Tampering: the chain is whole each time, only the signature can tell
+# Tampering: the chain is intact each time, only the signature reveals it
 
 
 def test_a_signature_made_by_the_words_of_the_contract_fits():
@@ -183,7 +183,7 @@ def test_no_value_in_the_place_of_a_signature_changes_what_an_entry_says(sig):
 
 
 def test_a_second_way_to_write_the_same_signature_does_not_fit():
-    """The last letter of 43 or 86 carries bits that mean nothing: whoever sets them has another text, and no other signature."""
+    """The last of 43 or 86 characters has unused bits: setting them gives another text, but not another valid signature."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     fields = json.loads(make_signed_param()[1].split(" ", 3)[3])
     position = SignedPosition(BOOK, BOOK, 1, "x", decode().tip)
@@ -210,7 +210,7 @@ def test_a_second_way_to_write_the_same_signature_does_not_fit():
     ids=lambda key: key.hex()[:8],
 )
 def test_a_key_under_which_one_signature_fits_every_message_fits_none(key):
-    """The first of these does fit every message with the signature below, if it is asked."""
+    """Without the check, the first of these would accept the signature below for every message."""
     sig = {"key": to_base64url(key), "value": to_base64url((1).to_bytes(32, "little") + bytes(32))}
     book = decode(make_param(decode(), FIELDS | {"sig": sig}))
     assert (problems(book), status(book, trust_fingerprints([key_fingerprint(sig["key"])]))) == (DOES_NOT_FIT, "invalid")
@@ -257,7 +257,7 @@ def test_only_a_signed_entry_of_a_newer_schema_stops_the_writing(fresh_store, si
     assert sorted(whats) == ["newer schema"] * 3 + ["signature does not fit", "unsigned after signed"]
 
 
-# Whole books
+# Complete books
 
 
 def test_an_unsigned_entry_after_a_signed_one_is_named_and_one_before_is_not():
@@ -322,7 +322,7 @@ def test_a_lost_place_is_signed_anew(fresh_store, signing_writer, keys):
 
 
 def test_signed_entries_of_several_processes_at_once_all_fit(fresh_store, tmp_path):
-    """Also the first write of each of them: they share one folder, in which there is no key yet."""
+    """Also the first write of each: they share one folder without a key."""
     book_id = ensure_book(fresh_store, ModelIncarnation("wine", "a")).book_id
     run_together(append_signed, [(fresh_store, book_id, str(tmp_path / "podium"))] * 4)
     book = read_book(fresh_store, book_id).book

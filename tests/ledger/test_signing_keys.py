@@ -1,4 +1,4 @@
-"""The key of a Podium: made once at the first signature, never half-written, read from a mounted secret, and in no text."""
+"""The key of a Podium: created once at the first signature, never half-written, read from a mounted secret, never in any text."""
 
 import json
 import os
@@ -37,13 +37,13 @@ def mode_of(path):
 
 @pytest.fixture
 def home(tmp_path):
-    """The folder of a Podium that has written nothing yet; it is not there."""
+    """The folder of a Podium that has written nothing yet; it does not exist."""
     return tmp_path / "podium"
 
 
 @pytest.fixture
 def key_file(home):
-    """The file of the key that this Podium has made."""
+    """The file of the key created by this Podium."""
     make_signer(home).load_key()
     return home / "keys" / "signing.pem"
 
@@ -95,17 +95,17 @@ def test_a_key_that_could_not_be_written_whole_is_not_there(home, monkeypatch):
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (lambda file: file.chmod(0o644), "read by other logins"),
-        (lambda file: file.chmod(0o660), "read by other logins"),
-        (lambda file: file.write_bytes(b""), "no Ed25519 key"),
-        (lambda file: file.write_bytes(file.read_bytes()[:70]), "no Ed25519 key"),
-        (lambda file: file.write_bytes(os.urandom(200)), "no Ed25519 key"),
-        (lambda file: file.write_bytes(b"x" * 20_000), "no file of a key"),
-        (lambda file: file.write_bytes(to_pem(generate_private_key(65537, 2048))), "no Ed25519 key"),
-        (lambda file: file.write_bytes(to_pem(KEY, BestAvailableEncryption(b"pw"))), "without a password"),
+        (lambda file: file.chmod(0o644), "read by other users"),
+        (lambda file: file.chmod(0o660), "read by other users"),
+        (lambda file: file.write_bytes(b""), "not an unencrypted Ed25519 key"),
+        (lambda file: file.write_bytes(file.read_bytes()[:70]), "not an unencrypted Ed25519 key"),
+        (lambda file: file.write_bytes(os.urandom(200)), "not an unencrypted Ed25519 key"),
+        (lambda file: file.write_bytes(b"x" * 20_000), "not a key file"),
+        (lambda file: file.write_bytes(to_pem(generate_private_key(65537, 2048))), "not an unencrypted Ed25519 key"),
+        (lambda file: file.write_bytes(to_pem(KEY, BestAvailableEncryption(b"pw"))), "not an unencrypted Ed25519 key"),
         (lambda file: (file.rename(file.with_name("x")), file.symlink_to(file.with_name("x"))), "cannot be read"),
-        (lambda file: (file.unlink(), file.mkdir()), "no file of a key"),
-        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "no file of a key"),
+        (lambda file: (file.unlink(), file.mkdir()), "not a key file"),
+        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "not a key file"),
     ],
     ids=["readable", "group", "empty", "cut", "noise", "huge", "RSA", "encrypted", "link", "folder", "pipe"],
 )
@@ -146,7 +146,7 @@ def test_a_folder_that_is_none_of_this_login_gets_no_key(home, prepare):
     assert not (home / "keys" / "signing.pem").exists() or home.is_file()
 
 
-# Keys that are given
+# Provided keys
 
 
 def test_a_mounted_secret_is_used_through_its_link_and_makes_no_key(home, tmp_path):

@@ -1,8 +1,8 @@
-"""Random promotions, archives, roll-backs, moves outside, deaths and restores on a real store, beside a model in memory.
+"""Random promotions, archives, rollbacks, outside moves, crashes and restores on a real store, compared with an in-memory model.
 
-After every step the invariants hold: places never change (I1), alias, stage and ledger agree at rest (I2), an intent is closed once
-(I3), a value nobody decided is recorded before anything overwrites it (I4), the registry is touched only while an intent is open
-(I5). As-of gives the model's answer at an instant between any two steps. Volumes are small, so that books go through several.
+After every step the invariants hold: places never change (I1), alias, stage and ledger agree when idle (I2), an intent is closed once
+(I3), an undecided value is recorded before anything overwrites it (I4), the registry is changed only while an intent is open (I5).
+As-of returns the model's answer at an instant between any two steps. Volumes are small, so that books have several.
 """
 
 import shutil
@@ -57,7 +57,7 @@ def utc_now():
 
 
 class WatchedClient:
-    """The client of a store: outside moves go through it as they are, Podium's writes are watched and may be cut off."""
+    """The client of a store: outside moves pass unchanged, Podium's writes are monitored and may be interrupted."""
 
     def __init__(self, backend, allowed):
         self.writes_left, self.real_methods, self.may_touch = None, {}, allowed
@@ -76,7 +76,7 @@ class WatchedClient:
         return call
 
     def count_write(self):
-        """Two chances to die at each write: before it, and after it."""
+        """Two crash points at each write: before it and after it."""
         if self.writes_left is not None:
             self.writes_left -= 1
             if self.writes_left < 0:
@@ -84,7 +84,7 @@ class WatchedClient:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """The machine. `recorded_slots` is what each slot showed when Podium last wrote it down; samples are instants between steps."""
+    """The state machine. `recorded_slots` is the state of each slot as last recorded; samples are instants between steps."""
 
     template: ClassVar[Path]
 
@@ -129,7 +129,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @property
     def drifted_slots(self):
-        """What the record says was moved outside, and no decision that is being carried out explains."""
+        """Recorded outside moves that no decision in progress explains."""
         return self.state.drifted_slots(in_flight=intents_in_flight(self.backend, self.state, utc_now()))
 
     def version(self, n):
@@ -140,7 +140,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.client_watch.real_methods[name]("wine", *args)
 
     def sample(self, answer=None):
-        """An instant after a step; what should be answered for it is known at once, or by the next look."""
+        """An instant after a step; the expected answer is known at once, or after the next sync."""
         time.sleep(0.002)
         self.samples.append((utc_now(), dict(answer or {})))
         if answer is None:
@@ -148,7 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
         time.sleep(0.002)
 
     def settle(self, answer_for_change=lambda slot, holders_before, at: UNKNOWN):
-        """A look has just compared registry and ledger: what was asked for since the last one has an answer now."""
+        """A sync has just compared registry and ledger: the samples since the last one now have an expected answer."""
         slot_states = self.snapshot.slot_states
         for at, answer in self.pending:
             for slot in SLOTS:
@@ -163,9 +163,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.pending, self.recorded_slots = [], slot_states
 
     def sync(self):
-        """A look before a step: settles what was moved outside, and checks that it was recorded (I4).
+        """Sync before a step: resolve outside moves and check that they were recorded (I4).
 
-        That the book was away and is back is recorded first, once for each time it was missed, and moves nobody.
+        A restored book is recorded first, once for each noticed deletion, and moves no version.
         """
         state_before, expected_records = self.state, self.due_records()
         status = sync_model_status(make_writer(self.backend), "wine")
@@ -173,7 +173,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return status
 
     def due_records(self):
-        """What a look has to record, in order, as (now, gone): the restored book, then what was moved outside."""
+        """The entries a sync has to record, in order, as (now, gone): the restored book, then outside moves."""
         state, snapshot = self.state, self.snapshot
         restorings = [(state.observed_slots, set())] * (self.restoring_count - len(restored_bodies(state.book.entries)))
         deleted_versions = state.known_versions - state.deleted_versions - set(snapshot.versions)
@@ -182,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         ] if snapshot.slot_states != self.recorded_slots or deleted_versions else []
 
     def compare_recorded(self, state_before, expected_records, has_died=False):
-        """A look has recorded what was due, or died on the way: then the first part of it."""
+        """Check that a sync recorded the expected entries, or the first of them if it crashed."""
         added_entries = self.state.book.entries[len(state_before.book.entries) :]
         observed = [(entry.body.now, set(entry.body.gone)) for entry in added_entries if entry.body.type == "OBSERVED"]
         restorings, moves = expected_records
@@ -197,7 +197,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.settle()
             self.is_uncertain = False
 
-    # what people do
+    # user actions
 
     @rule(n=VERSIONS)
     def promote(self, n):
@@ -238,7 +238,7 @@ class LedgerMachine(RuleBasedStateMachine):
         is_late=st.booleans(),
     )
     def die(self, n, to, write_limit, is_late):
-        """Die at a step of a decision, before or after any of its writes; somebody finishes it at once, or later, or never."""
+        """Crash at a step of a decision, before or after any of its writes; it is finished at once, later, or never."""
         self.sync()
         self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, REASON)
         state_before, drifted_slots = self.state, self.drifted_slots
@@ -260,7 +260,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def finish(self):
-        """Recover what the dead left."""
+        """Recover what crashed writers left."""
         self.sync()
         state_before = self.state
         _, closed = finish_open_decisions(make_writer(self.backend, "bo"), "wine")
@@ -274,7 +274,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 5))
     def give_up_what_is_open(self, n):
-        """Somebody gives up one of the open decisions: its slots go back to what is wanted without it."""
+        """Give up one of the open decisions: its slots return to their desired state without it."""
         self.sync()
         open_intents = self.state.open_intents
         if not open_intents:
@@ -290,7 +290,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived"]))
     def plant(self, n, to):
-        """Somebody who may only write the ledger decides in another's name: nobody carries it out."""
+        """Plant a decision in another's name with write access to the ledger only: it is not carried out."""
         self.sync()
         snapshot, status = self.snapshot, read_model_status(self.backend, "wine", utc_now())
         request = MoveRequest("wine", self.version(n), to, REASON)
@@ -313,7 +313,7 @@ class LedgerMachine(RuleBasedStateMachine):
         slot=st.sampled_from(list(SLOTS)),
     )
     def meddle(self, n, action, slot):
-        """Somebody moves the registry outside Podium."""
+        """Change the registry outside Podium."""
         version = self.version(n)
         if action in ("alias", "both"):
             self.move_outside("set_registered_model_alias", slot, version)
@@ -331,7 +331,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(write_limit=st.integers(0, 6), n=VERSIONS)
     def die_looking(self, write_limit, n):
-        """Die at a step of the look that finds the book restored."""
+        """Crash at a step of the sync that finds the book restored."""
         self.hide_and_restore_the_book(self.version(n))
         state_before, expected_records, has_died = self.state, self.due_records(), False
         self.client_watch.writes_left = write_limit
@@ -350,10 +350,10 @@ class LedgerMachine(RuleBasedStateMachine):
             client(self.backend).delete_model_version("wine", version)
 
     def hide_and_restore_the_book(self, version):
-        """Somebody deletes the run the book goes on in; nothing can be decided until it is restored."""
+        """Delete the run in which the book continues; no decision is possible until it is restored."""
         run_id, snapshot_before = self.state.book.volumes[-1].run_id, self.snapshot
         if len(restored_bodies(self.state.book.entries)) == self.restoring_count:
-            self.restoring_count += 1  # else the last time was not recorded yet: the book is still missed since then
+            self.restoring_count += 1  # else the last deletion is not recorded yet and its mark still counts
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
             move_version(make_writer(self.backend), MoveRequest("wine", version, "Production", REASON))
@@ -378,7 +378,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.finish_decision()
 
     def finish_decision(self):
-        """A decision has been carried out, or nothing was written: what was asked for before it stays as it was known."""
+        """A decision was carried out, or nothing was written: earlier samples keep their expected answers."""
         if not self.state.open_intents:
             self.settle(lambda slot, holders_before, at: expected_holder(holders_before))
             self.is_uncertain = False
@@ -390,7 +390,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sample()
 
     def expected_after_recovery(self, intent, slot, holders_before, at):
-        """One intent of a dead writer was finished: it took effect when the stage of its version was set, or only now."""
+        """An intent of a crashed writer was finished: it took effect when the stage of its version was set, or only now."""
         body = next(entry.body for entry in self.state.intents if entry.id == intent)
         version = self.snapshot.versions.get(body.version)
         moved_at = parse_timestamp(version.updated_at) if version and version.updated_at >= body.recorded_at else utc_now()

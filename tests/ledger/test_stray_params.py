@@ -1,7 +1,7 @@
-"""Whatever is added to the runs of a book, no answer about the entries that stood there before changes.
+"""Whatever is added to the runs of a book, no answer about its existing entries changes.
 
-Everybody who may write to the ledger can add parameters and take none away. In memory, for any set of further parameters; what an
-entry costs in a real store, and what is told of it, is tested beside (test_planted_params).
+Anyone with write access to the ledger can add parameters but cannot remove any. In memory, for any set of additional parameters; costs and
+reports in a real store are tested in test_planted_params.
 """
 
 import cProfile
@@ -40,7 +40,7 @@ from tests.support.ledger_factories import (
 BOOK = f"{0:032x}"
 MADE_UP_CHAIN = "f" * 64
 BLOCKING = {"chain broken"}
-"""What planted values may stop, until somebody settles it: two that go on from one another (contract §3.4)."""
+"""What planted values can block until it is settled: two that continue one another (contract §3.4)."""
 
 
 def make_story():
@@ -69,7 +69,7 @@ def read(params_by_run, decoder=decode_volume):
 
 
 def answers(book, params_by_run):
-    """Everything that is told of the entries of a book; a packet, too."""
+    """All answers about the entries of a book, including a packet."""
     state = replay(book)
     queries = [TimeQuery(time_at(hour), None, "UTC", False) for hour in range(13)]
     positions = [entry.position for entry in book.entries]
@@ -92,7 +92,7 @@ def entry_ids(params_by_run):
 
 
 def make_unfinished(tip, rest):
-    """The value of a place that goes on from `tip` and whose text lacks `rest`; whoever planted it can add that later."""
+    """The value of a place that continues `tip` and whose text lacks `rest`, which can be added later."""
     text = canonical_json(at_hour(make_opened(why="re-created"), 12)) + rest
     return f"{ULID()} {hash_text(text)} {next_chain(tip, hash_text(text))} {text.removesuffix(rest)}"
 
@@ -170,7 +170,7 @@ def test_what_is_no_place_and_no_part_is_told_in_one_finding_without_control_cha
 
 
 def test_a_text_that_fits_no_hash_accuses_nobody_of_changing_the_database():
-    """A place is written once, but who writes it may give it any hash: the two cannot be told apart."""
+    """A place is written once, but its writer may choose any hash: the two cases cannot be distinguished."""
     params = make_story_volumes([], CHUNK_LENGTH)[BOOK]
     book = decode_volume(params, BOOK)
     for rest, what in (("x}", "edited"), ("!", "edited"), ("}", "missing")):
@@ -178,13 +178,13 @@ def test_a_text_that_fits_no_hash_accuses_nobody_of_changing_the_database():
         value = f"{ULID()} {hash_text(text)} {next_chain(book.tip, hash_text(text))} {text.removesuffix(rest)}"
         (finding,) = decode_volume(params | {param_key(book.head + 1): value}, BOOK).findings
         assert (finding.position, finding.what, finding.blocks_writing) == (book.head + 1, what, False)
-        assert "or somebody wrote it so" in finding.means
+        assert "written that way. The entry is ignored." in finding.means
 
 
 @settings(deadline=None)
 @given(st.booleans(), st.lists(st.sampled_from(["}", '"}', "x", END_OF_BODY]), max_size=4))
 def test_an_entry_whose_reading_was_ended_never_speaks_again(is_volume, later_parts):
-    """Whoever plants a place and holds back the end of its text could else make it speak when years of entries stand behind it."""
+    """Otherwise an attacker could plant a place without the end of its text and complete it years later."""
     params = make_story_volumes([], CHUNK_LENGTH)[BOOK]
     book = decode_volume(params, BOOK)
     body = Volume(**COMMON_FIELDS, next="e" * 32, carry=EMPTY_CARRY) if is_volume else make_opened(why="re-created")
@@ -220,7 +220,7 @@ def book_with_copy_params(params, book, *values):
 
 
 def plant_linked(params, book, count):
-    """Values from the next place on that go on from one another and not from the book."""
+    """Values from the next place on that continue one another but not the book."""
     values, chain = {}, MADE_UP_CHAIN
     for n in range(count):
         value, _ = encode_entry(str(ULID()), "{}", chain)
@@ -230,7 +230,7 @@ def plant_linked(params, book, count):
 
 
 def plant_unfinished_with_one_id(params, book, count):
-    """Places that all lack their end, with one id for all, and as many parts under it."""
+    """Places that all lack their end, with one shared id, and as many parts under it."""
     entry_id, chain, values = str(ULID()), book.tip, {}
     for n in range(count // 2):
         sha = hash_text(f"never shown {n}")

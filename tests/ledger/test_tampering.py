@@ -1,6 +1,6 @@
-"""Every way to falsify a book, done on purpose through the API and directly in the database, and named with its place.
+"""Deliberate tampering with a book through the API and directly in the database, reported with its place.
 
-What the chain alone cannot show is shown with a head that was noted elsewhere; both are asked each time.
+What the chain alone cannot reveal is revealed by a head stored elsewhere; both are checked each time.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ PLACES = 9
 
 @pytest.fixture
 def book(fresh_store):
-    """A store with one book of nine places and no head noted on any version, so that the chain stands alone."""
+    """A store with one book of nine places and no head tag on any version, so that only the chain counts."""
     make_registered_model(fresh_store)
     for version in "121":
         move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
@@ -227,7 +227,7 @@ def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_ga
 
 
 def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(book):
-    """By construction: whoever may append may lie about who they are; only `by.how` says how sure a name is."""
+    """By design: anyone who may append may lie about their name; only `by.how` says how reliable it is."""
     decoded_book = read_book_state(book.backend, "wine").book
     recorded_at, chain = decoded_book.entries[4].body.recorded_at, decoded_book.chain
     body = (

@@ -1,4 +1,4 @@
-"""What versions measured: intervals as they were logged, never estimated, and the chart of them on every history."""
+"""Metrics of versions: intervals as logged, never estimated, and their chart for any history."""
 
 from datetime import UTC, datetime
 
@@ -55,7 +55,7 @@ def test_an_interval_is_told_where_it_was_logged_and_nowhere_else(entries):
         pytest.approx(0.72),
         LOGGED_STANDARD_DEVIATION,
     )
-    assert [point.version for point in version_metrics(entries, "auc")] == ["2"]  # NaN is no value
+    assert [point.version for point in version_metrics(entries, "auc")] == ["2"]  # NaN does not count as a value
     assert version_metrics(entries, "none") == ()
 
 

@@ -1,4 +1,4 @@
-"""A book that goes on in volumes: nothing changes for readers, one volume follows another whatever happens, and what was damaged is named."""
+"""Books with several volumes: transparent for readers, always continued by exactly one volume, and damage is reported."""
 
 import sqlite3
 from contextlib import closing
@@ -69,7 +69,7 @@ def append_bodies(backend, book_run_id, n):
 
 
 def book_runs(backend):
-    """The runs of the ledger that are no index, with their tags."""
+    """The runs of the ledger except the index, with their tags."""
     experiment_id = client(backend).get_experiment_by_name("podium-ledger").experiment_id
     return [run for run in client(backend).search_runs([experiment_id], "") if run.data.tags["podium.kind"] != "index"]
 
@@ -214,7 +214,7 @@ def test_history_log_as_of_and_the_strip_go_through_all_volumes(fresh_store):
 def test_the_line_of_a_volume_says_so_in_words(fresh_store):
     state = make_two_volume_book(fresh_store)
     (row,) = [row for row in history_rows(state) if row.badge == "VOLUME"]
-    assert row.summary == "The book goes on in another run"
+    assert row.summary == "The book continues in another run"
 
 
 def test_verify_goes_through_all_volumes_and_takes_anchors_of_every_place(fresh_store):
@@ -290,7 +290,7 @@ def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_stor
     assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
     assert [(f.position, f.what, f.blocks_writing) for f in verify(fresh_store, "wine").findings] == [
         (2, "carry differs", False),
-        (2, "clock ran backwards", False),  # what was planted is of an earlier day
+        (2, "clock ran backwards", False),  # the planted value is from an earlier day
     ]
 
 

@@ -1,4 +1,4 @@
-"""What several tests of the registry use."""
+"""Shared fixtures for the registry tests."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.ledger_stores import REASON, make_registered_model, make_writ
 
 @pytest.fixture(scope="module")
 def recorded_database(tmp_path_factory, empty_database):
-    """A database with the record of one model, wine: v1, then v2 in Production. To be copied."""
+    """A template database with the record of one model, wine: v1, then v2 in Production."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("recorded"))
     make_registered_model(backend)
     for version in "12":
@@ -19,5 +19,5 @@ def recorded_database(tmp_path_factory, empty_database):
 
 @pytest.fixture
 def recorded(recorded_database, tmp_path):
-    """A store of its own with that record."""
+    """A separate store with that record."""
     return copy_store(recorded_database, tmp_path / "store")

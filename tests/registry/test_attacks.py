@@ -1,4 +1,4 @@
-"""What a hostile review found: stale adoptions, bystanders moved, credentials sent abroad, false words. All must stay right."""
+"""Regressions from a hostile review: stale adoptions, unrelated versions moved, leaked credentials, false statements."""
 
 import http.server
 import threading
@@ -38,14 +38,14 @@ def later_writer(backend):
 def test_to_adopt_what_is_not_there_any_more_is_refused(fresh_store):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), move_request("1"))
-    with pytest.raises(ActionRefused, match="do not disagree"):
+    with pytest.raises(ActionRefused, match="no longer disagree"):
         move_version(make_writer(fresh_store), move_request("3", kind="adopt"))
     move_outside(fresh_store, "3")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     sync_model_status(make_writer(fresh_store), "wine")
     move_outside(fresh_store, "1")
     client(fresh_store).transition_model_version_stage("wine", "3", "None")
-    with pytest.raises(ActionRefused, match="do not disagree"):
+    with pytest.raises(ActionRefused, match="no longer disagree"):
         move_version(make_writer(fresh_store), move_request("3", kind="adopt", expected_holder="1"))
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
@@ -122,7 +122,9 @@ def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, 
     has_model_files(fresh_store, "wine", "1")
     server.shutdown()
     assert received_headers == []
-    assert lineage.missing == "the model's files are at a http address, which is not read from here; the version names no run"
+    assert (
+        lineage.missing == "the model's files are at a http address, which is not read from here; the version does not name a run"
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_registering_that_fails_half_way_says_which_version_is_made(monkeypatch,
         return real(*args)
 
     monkeypatch.setattr(client(fresh_store), "log_param", log_param)
-    with pytest.raises(Busy, match=r"Version 2 of wine is made.*Do not register it again"):
+    with pytest.raises(Busy, match=r"Version 2 of wine was created.*Do not register it again"):
         register(make_writer(fresh_store), run_id, "wine")
     monkeypatch.setattr(client(fresh_store), "log_param", real)
     sync_model_status(later_writer(fresh_store), "wine")
@@ -262,7 +264,7 @@ def test_datasets_of_the_same_name_are_all_kept(fresh_store):
 
 def test_a_guard_that_names_no_slot_must_expect_nobody(fresh_store):
     make_registered_model(fresh_store)
-    with pytest.raises(ActionRefused, match="You decided against v7"):
+    with pytest.raises(ActionRefused, match="You expected v7"):
         move_version(make_writer(fresh_store), move_request("3", "Archived", kind="archive", expected_holder="7"))
     assert (
         move_version(make_writer(fresh_store), move_request("3", "Archived", kind="archive", expected_holder="none")).outcome
@@ -306,5 +308,5 @@ def test_a_model_logged_through_a_server_is_not_called_broken_on_the_bare_databa
     lineage = read_lineage(fresh_store, "wine", read_snapshot(fresh_store, "wine").versions["1"])
     assert (
         lineage.missing
-        == "the model's files are at a mlflow-artifacts address, which is not read from here; the version names no run"
+        == "the model's files are at a mlflow-artifacts address, which is not read from here; the version does not name a run"
     )

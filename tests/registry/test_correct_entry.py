@@ -1,4 +1,4 @@
-"""Corrections on a real store: what reads how afterwards, what cannot be corrected, and that nothing is edited."""
+"""Corrections on a real store: the corrected content, what cannot be corrected, and that nothing is edited."""
 
 import json
 
@@ -65,7 +65,7 @@ def test_history_and_log_say_by_what_an_entry_is_superseded(promoted, monkeypatc
     [
         ("OPENED", Correction(by=Actor(name="eve")), "The name of an entry"),
         ("APPLIED", Correction(effective_at="2020-01-01T00:00:00.000Z"), "The time of an entry"),
-        ("DECIDED", Correction(void=True), "That it holds of an entry"),
+        ("DECIDED", Correction(void=True), "The validity of an entry"),
         ("OPENED", Correction(reason=BETTER), "The reason of an entry"),
         ("DECIDED", Correction(), "changes nothing"),
     ],
@@ -81,7 +81,7 @@ def test_a_correction_of_nothing_or_of_what_reads_so_already_is_refused(promoted
     with pytest.raises(NotFound):
         append_correction(make_writer(promoted), "wine", "01ARZ3NDEKTSV4RRFFQ69G5FAV", Correction(note="x"), MISTAKEN)
     decided = find_entry(promoted, "DECIDED")
-    with pytest.raises(ActionRefused, match="reads so already"):
+    with pytest.raises(ActionRefused, match="already says this"):
         append_correction(make_writer(promoted), "wine", decided.id, Correction(reason=REASON), MISTAKEN)
 
 
@@ -130,7 +130,7 @@ def test_an_imported_time_can_be_corrected_up_to_the_record_and_an_import_taken_
     answer = run_asof(fresh_store, "2022-09-01", monkeypatch)
     assert answer["holders"] == []
     assert "v1 by a.csv, v2 when the record began" in answer["unknown"][0]["why"]
-    with pytest.raises(ActionRefused, match="taken back"):
+    with pytest.raises(ActionRefused, match="already withdrawn"):
         append_correction(make_writer(fresh_store), "wine", second.id, Correction(note="x"), MISTAKEN)
     again = import_history(make_writer(fresh_store), "wine", ImportFile("a.csv", lines))
     assert (again.added_entry_ids, again.known_count) == ((), 2)

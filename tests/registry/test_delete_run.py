@@ -1,4 +1,4 @@
-"""Deleting a run softly: what depends on it, and when that is refused."""
+"""Soft-deleting a run: its dependents, and when it is refused."""
 
 from dataclasses import replace
 

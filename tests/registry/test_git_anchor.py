@@ -1,4 +1,4 @@
-"""A head noted as a git tag: once, under a safe name, only in a repository, and never over another head."""
+"""A head stored as a git tag: once, under a safe name, only in a repository, and never over another head."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def test_the_same_head_twice_is_one_tag_and_another_head_is_refused(repository):
 
 
 def test_outside_a_repository_and_without_a_commit_it_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="no git repository"):
+    with pytest.raises(BadInput, match="not a git repository"):
         create_anchor_tag(tmp_path / "nowhere", "wine", HEAD)
     (tmp_path / "new").mkdir()
     git(tmp_path / "new", "init", "-q")

@@ -1,4 +1,4 @@
-"""Records that were cut, rewritten, removed or exchanged behind Podium's back are alarms, and stop decisions; honest changes are neither."""
+"""Records cut, rewritten, removed or replaced outside Podium raise alarms and block decisions; legitimate changes do not."""
 
 import sqlite3
 from contextlib import closing
@@ -44,7 +44,7 @@ from tests.support.ledger_tampering import (
 
 @pytest.fixture(scope="module")
 def recorded_database(tmp_path_factory, empty_database):
-    """A database with the record of one model, wine: v1, then v2 in Production. To be copied."""
+    """A template database with the record of one model, wine: v1, then v2 in Production."""
     backend = copy_store(empty_database, tmp_path_factory.mktemp("recorded"))
     make_registered_model(backend)
     for version in "12":
@@ -56,7 +56,7 @@ def recorded_database(tmp_path_factory, empty_database):
 def writer(recorded_database, tmp_path, monkeypatch):
     """A Podium that has seen the record of wine, on a store of its own."""
     monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
-    clear_book_cache()  # copies of one database hold the same runs
+    clear_book_cache()  # copies of one database contain the same runs
     writer = make_remembering_writer(copy_store(recorded_database, tmp_path / "store"), tmp_path / "home")
     assert alarms(writer) == []
     assert known_wine(writer).model == "wine"
@@ -83,18 +83,18 @@ def promote(writer, version="3", model="wine", to="Production"):
 
 
 def check_no_decision(writer, what, model="wine"):
-    """The alarm is there for every reader, no decision is made, and nothing is written to the store."""
+    """Every reader gets the alarm, no decision is accepted, and nothing is written to the store."""
     assert (model, what) in alarms(writer)
     before = execute(writer.backend, "select (select count(*) from params), (select count(*) from runs)")
     with pytest.raises(LedgerBroken, match=what) as error:
         promote(writer, model=model)
-    assert "No decision is made" in str(error.value)
+    assert "No decision is accepted" in str(error.value)
     assert execute(writer.backend, "select (select count(*) from params), (select count(*) from runs)") == before
     assert (model, what) in alarms(writer)
 
 
 def cut_book(backend, places, model="wine"):
-    """The last places of a book taken out of the database, with the heads on its versions that would tell."""
+    """Remove the last places of a book from the database, with the heads on its versions that would reveal it."""
     book_id = book_id_of(backend, model)
     head = read_book(backend, book_id).book.head
     for place in range(head - places + 1, head + 1):
@@ -103,7 +103,7 @@ def cut_book(backend, places, model="wine"):
 
 
 def rewrite_in_place(backend, replacement=("ana", "ben")):
-    """Every entry of the book of wine rewritten in its own run, by SQL."""
+    """Rewrite every entry of the book of wine in its own run, by SQL."""
     mlflow, book_id = client(backend), book_id_of(backend)
     experiment_id = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id
     from lib.ledger.chain.hash_chain import chain_seed, encode_entry
@@ -120,7 +120,7 @@ def rewrite_in_place(backend, replacement=("ana", "ben")):
 
 
 def settle(writer, known, book_id=None):
-    """What `settle` writes: a person says that the book now there counts in place of the one that was known."""
+    """Write the entry of `settle`: a person accepts the present book in place of the known one."""
     present_id = book_id or known.book_id
     book = read_book(writer.backend, present_id).book
     body = Settlement(
@@ -176,7 +176,7 @@ def test_a_record_that_was_replaced_and_then_removed_for_good(writer):
 
 
 def test_a_record_that_was_hidden_twice_under_other_names(writer):
-    """Attack R4, and once more for the record that began after it."""
+    """Attack R4, and again for the record that began after it."""
     mlflow = client(writer.backend)
     rename_both(mlflow)
     drop_the_tags(mlflow)
@@ -220,7 +220,7 @@ def test_the_book_of_a_deleted_model_that_was_removed(writer):
 
 
 def test_a_model_that_was_given_the_book_of_another_one(writer):
-    """An OPENED for wine in the book of beer, and the tag of wine redirected: the tag and the index agree."""
+    """Add an OPENED for wine to the book of beer and redirect the tag of wine, so that tag and index agree."""
     make_registered_model(writer.backend, "beer")
     promote(writer, "1", "beer")
     beer_id, mlflow = book_id_of(writer.backend, "beer"), client(writer.backend)
@@ -250,7 +250,7 @@ def test_a_cut_between_look_and_append_is_noticed_by_append(writer, monkeypatch)
 
 @pytest.fixture
 def exchanged(writer, empty_database):
-    """Another database in the place of the first one, with a model of the same name and no ledger yet."""
+    """Replace the database by another one with a model of the same name and no ledger yet."""
     with closing(sqlite3.connect(empty_database)) as template, closing(sqlite3.connect(writer.backend.path)) as database:
         template.backup(database)
     make_registered_model(writer.backend)
@@ -324,7 +324,7 @@ def replace_record(backend):
 
 
 def cut_the_end(backend):
-    """The last decision and its closing are gone: what it moved looks like an outside move."""
+    """The last decision and its closing are gone, so its move looks like an outside move."""
     cut_book(backend, 2)
 
 
@@ -334,7 +334,7 @@ def remove_book(backend):
 
 @pytest.mark.parametrize("change", [cut_the_end, rewrite_in_place, replace_record, remove_book])
 def test_a_person_looks_gives_a_reason_and_decisions_go_on(writer, monkeypatch, tmp_path, change):
-    """A backup was put back, say. The entry names the head that was, and the one that is; the next change is an alarm again."""
+    """For example, a backup was restored. The entry names the old and the new head; the next change raises an alarm again."""
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "home"))
     was = known_wine(writer)
     change(writer.backend)
@@ -359,7 +359,7 @@ def test_a_person_looks_gives_a_reason_and_decisions_go_on(writer, monkeypatch, 
     check_no_decision(writer, "book is shorter")
 
 
-# Honest changes
+# Legitimate changes
 
 
 def test_what_others_write_is_no_alarm(writer, tmp_path):
@@ -448,7 +448,7 @@ def test_a_typo_in_a_name_is_a_model_that_is_not_there(writer):
         sync_model_status(writer, "vine")
 
 
-# What it costs, and what is seen for the first time
+# Costs, and records seen for the first time
 
 
 def test_a_decision_whose_head_is_as_known_asks_the_server_nothing_more(writer, monkeypatch):
@@ -475,7 +475,7 @@ def test_a_store_that_nobody_remembers_has_no_memory_and_no_alarm(writer):
 
 
 def test_an_alarm_is_read_once_more_before_it_is_raised(writer, monkeypatch):
-    """A store may answer a moment late; and the memory of the second reading counts, which another process may have settled."""
+    """A store may be a moment late. The memory of the second reading counts, because another process may have settled the alarm."""
     read_store, lengths = head_watch.read_store, [0]
 
     def read_late(backend, known):

@@ -1,4 +1,4 @@
-"""Importing earlier decisions into a real store: what is asked afterwards, twice the same, and files that are wrong."""
+"""Importing earlier decisions into a real store: queries afterwards, repeated imports, and invalid files."""
 
 import json
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ FRAUD = EXAMPLES / "fraud-history.csv"
 
 @pytest.fixture
 def run(fresh_store, monkeypatch, clean_session):
-    """Run a command on a fresh store; gives exit code, JSON document and stderr."""
+    """Run a command on a fresh store. Returns the JSON document and stderr."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     monkeypatch.setenv("PODIUM_USER", "ines")
 
@@ -52,7 +52,7 @@ def run_for_text(*arguments):
 
 
 def register_card_fraud(backend):
-    """The bank's model as it stands today: v3 in Production, and no record yet."""
+    """The bank's present model: v3 in Production, and no record yet."""
     return make_registered_model(
         backend, "card-fraud", 3, {"1": "Archived", "2": "Archived", "3": "Production"}, {"production": "3"}
     )
@@ -92,12 +92,12 @@ def test_the_answer_is_a_sentence_that_can_be_sent_on(run, fresh_store):
     for part in (
         "from 16 Jan 2023, 10:00 until 21 May 2024, 16:00 Europe/Berlin",
         "marta.k decided this and gave the reason: “8.3 points more AUC",
-        "(kind of reason: measured better).",
+        "(category: measured better).",
         "Version 2 is described as “Random forest over 14 features; alarm at 0.40 and above”.",
         "metrics auc 0.874, false_alarms_per_day 421, recall 0.571",
         "data transactions 8b3e51f0c7d2",
         "code of commit c5a0e12bd97e",
-        "They were not made at that time: ines imported them on",
+        "They were not written at that time: ines imported them on",
         "from the file fraud-history.csv",
         "Podium did not verify them",
     ):
@@ -124,7 +124,7 @@ def test_a_day_of_change_and_the_time_before_the_first_line_are_answers_of_their
     register_card_fraud(fresh_store)
     run("import", "card-fraud", str(FRAUD))
     assert "v1 until 09:00, then v2" in run_for_text("asof", "card-fraud", "--at", "2023-01-16")
-    assert "The record begins only on 7 Feb 2022" in run_for_text("asof", "card-fraud", "--at", "2021-12-24")
+    assert "The record does not begin until 7 Feb 2022" in run_for_text("asof", "card-fraud", "--at", "2021-12-24")
     assert ask_holders(run, "2023-01-12", "--stage", "staging")["holders"][0]["version"] == "2"
     nobody = ask_holders(run, "2023-06-01", "--stage", "staging")
     assert (nobody["holders"], nobody["unknown"]) == ([], [])
@@ -147,7 +147,7 @@ def test_the_same_file_twice_adds_nothing_and_says_so(run, fresh_store):
     head = read_book_state(fresh_store, "card-fraud").book.head
     result, _ = run("import", "card-fraud", str(FRAUD))
     assert (result["added"], result["already_there"]) == ([], 15)
-    assert "Nothing new in fraud-history.csv. 15 entries were there already." in run_for_text("import", "card-fraud", str(FRAUD))
+    assert "Nothing new in fraud-history.csv. 15 entries already existed." in run_for_text("import", "card-fraud", str(FRAUD))
     assert read_book_state(fresh_store, "card-fraud").book.head == head
 
 
@@ -174,33 +174,33 @@ def test_bad_lines_are_named_with_their_number_and_nothing_at_all_is_written(fre
         import_history(make_writer(fresh_store), "card-fraud", bad)
     message = str(raised.value)
     assert [f"line {n}:" in message for n in range(2, 8)] == [False, True, True, True, True, True]
-    assert "You probably mean Production." in message
-    assert "has not come yet" in message
+    assert "Did you mean Production?" in message
+    assert "is in the future" in message
     assert book_id_of(fresh_store, "card-fraud") is None
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"when,version,to\n", "no line below its heading"),
+        (b"when,version,to\n", "no lines below its header"),
         (b"", "when is missing"),
-        (b"when,version,to,colour\n2022-02-07T09:00Z,1,Production,red\n", "colour is no column"),
+        (b"when,version,to,colour\n2022-02-07T09:00Z,1,Production,red\n", "colour is not a column"),
         (b"when,version,to\n2022-02-07T09:00Z,1,Production,ana,ben\n", "5 values for 3 columns"),
-        (b'when,version,to\n"2022-02-07T09:00Z,1,Production\n', "line 2: this is no CSV"),
-        (b'[{"when": "2022-02-07T09:00Z"', "no JSON"),
-        (b"[1, 2]", "no list of objects"),
+        (b'when,version,to\n"2022-02-07T09:00Z,1,Production\n', "line 2: not valid CSV"),
+        (b'[{"when": "2022-02-07T09:00Z"', "not valid JSON"),
+        (b"[1, 2]", "not a list of objects"),
         (b"\xff\xfe\x00", "not UTF-8"),
-        (b"when,version,to,metric.auc\n2022-02-07T09:00Z,1,Production,high\n", "line 2: high is no number"),
+        (b"when,version,to,metric.auc\n2022-02-07T09:00Z,1,Production,high\n", "line 2: high is not a number"),
         (
             b"when,version,to,reason\n2022-02-07T09:00Z,1,Production," + b"x" * 10_000 + b"\n",
-            "The reason has 10,000 characters; 2,000 fit",
+            "The reason has 10,000 characters; the limit is 2,000",
         ),
         (
             b"when,version,to,category,reason\n2022-02-07T09:00Z,1,Production,vibes,it felt better\n",
-            "vibes cannot stand in category",
+            "vibes is not a valid category",
         ),
-        (b"when,version,entry\n2022-02-07T09:00Z,1,LAUNCHED\n", "LAUNCHED cannot stand in entry"),
-        (b"when,version,entry\n2022-02-07T09:00Z,1,FOLLOWED_UP\n", "how it turned out"),
+        (b"when,version,entry\n2022-02-07T09:00Z,1,LAUNCHED\n", "LAUNCHED is not a valid entry"),
+        (b"when,version,entry\n2022-02-07T09:00Z,1,FOLLOWED_UP\n", "The outcome is missing"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, message):
@@ -212,7 +212,7 @@ def test_a_file_that_cannot_be_read_is_answered_in_words(fresh_store, data, mess
 
 def test_a_json_file_that_is_none_is_called_so_and_not_taken_for_a_table(fresh_store):
     register_card_fraud(fresh_store)
-    with pytest.raises(BadInput, match="This is no JSON"):
+    with pytest.raises(BadInput, match="The file is not valid JSON"):
         import_history(make_writer(fresh_store), "card-fraud", ImportFile("history.json", b"when it was decided: unknown"))
 
 

@@ -1,4 +1,4 @@
-"""Records that were replaced, hidden, copied or forged through plain MLflow calls: named wherever they stand, and no new one begins."""
+"""Records replaced, hidden, copied or forged through plain MLflow calls are found wherever they are, and no new one begins."""
 
 from datetime import UTC, datetime
 
@@ -37,7 +37,7 @@ def findings_by_model(backend):
 
 
 def finding_of(backend, what):
-    """The one finding of this kind that belongs to no model."""
+    """The only finding of this kind that belongs to no model."""
     (finding,) = [finding for v in verify_index(backend) for finding in v.findings if finding.what == what]
     return finding
 
@@ -49,7 +49,7 @@ def count_runs(backend):
 
 
 def check_that_no_record_begins(backend, model="beer"):
-    """A new model gets no book, and nothing is written."""
+    """Check that a new model gets no book and nothing is written."""
     make_registered_model(backend, model)
     before = count_runs(backend)
     with pytest.raises(LedgerBroken, match="No new record begins"):
@@ -87,14 +87,14 @@ def test_a_second_index_in_an_experiment_of_its_own_is_named_even_when_it_is_del
     mlflow.delete_experiment(elsewhere)
     assert findings_by_model(recorded) == {INDEX_EXPERIMENT: ["two indexes", "book of another index"], "wine": []}
     assert (
-        f"Run {index[:8]}… (deleted) in experiment my tests (number 3, deleted) was begun"
+        f"Run {index[:8]}… (deleted) in experiment my tests (number 3, deleted) was created"
         in finding_of(recorded, "two indexes").means
     )
     check_that_no_record_begins(recorded)
 
 
 def test_books_whose_experiment_was_renamed_go_on_where_another_one_leads_to_the_same_index(recorded):
-    """The index names a book by its run id: where the run stands hides nothing."""
+    """The index names a book by its run id, so moving the run to another experiment hides nothing."""
     mlflow = client(recorded)
     book = book_id_of(recorded)
     index = mlflow.get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
@@ -195,7 +195,7 @@ def test_how_a_renamed_ledger_is_put_back_is_said_and_works(recorded):
     ledger, index = rename_both(mlflow)
     means = verify_all(recorded)[0].findings[0].means
     assert (
-        f"To put it back, rename experiment old-1 (number {ledger}) back to podium-ledger, then rename experiment old-2 (number {index}) "
+        f"To restore it, rename experiment old-1 (number {ledger}) back to podium-ledger, then rename experiment old-2 (number {index}) "
         "back to podium-ledger-index."
     ) in means
     mlflow.rename_experiment(ledger, LEDGER_EXPERIMENT)
@@ -210,7 +210,7 @@ def test_a_renamed_ledger_is_put_back_although_another_one_has_taken_its_name(re
     _, election = rename_both(mlflow)
     namesake = mlflow.create_experiment(LEDGER_EXPERIMENT)
     assert (
-        f"To put it back, set tag podium.index of experiment podium-ledger (number {namesake}), which is another one, to {index}, then "
+        f"To restore it, set tag podium.index of experiment podium-ledger (number {namesake}), which is a different one, to {index}, then "
         f"rename experiment old-2 (number {election}) back to podium-ledger-index."
     ) in finding_of(recorded, "index changed").means
     mlflow.set_experiment_tag(namesake, INDEX_TAG, index)
@@ -248,7 +248,7 @@ def test_an_index_run_that_is_gone_for_good_is_a_finding_and_no_error(recorded):
     purge_run(recorded, index)
     index_verdict, *_ = verify_all(recorded)
     assert [f.what for f in index_verdict.findings] == ["index changed", "book without an index"]
-    assert f"should be run {index}, and there is no such run" in index_verdict.findings[0].means
+    assert f"should be run {index}, but there is no such run" in index_verdict.findings[0].means
     with pytest.raises(LedgerBroken, match="no such run"):
         sync_model_status(make_writer(recorded), "wine")
 
@@ -263,7 +263,7 @@ def test_a_forged_book_tag_is_told_as_one_and_undone_by_deleting_it(recorded, va
     for findings in (verify(recorded, "wine").findings, verify_all(recorded)[-1].findings):
         assert [f.what for f in findings] == ["replaced book"]
         assert "The tag podium.book of the model leads to" in findings[0].means
-        assert "somebody wrote it by hand" in findings[0].means
+        assert "it was written by hand" in findings[0].means
         assert "\x1b" not in findings[0].means
         assert findings[0].subject == value
     with pytest.raises(LedgerBroken, match="does not name"):
@@ -278,8 +278,8 @@ def test_a_forged_head_does_not_accuse_the_book_alone_and_is_undone_by_deleting_
     client(recorded).set_model_version_tag("wine", "1", HEAD_TAG, f"99 {'0' * 64} {book_id_of(recorded)}")
     (finding,) = verify(recorded, "wine").findings
     assert (finding.position, finding.what) == (99, "head behind its anchor")
-    assert "or the note is false. A tag on a version can be written by anybody who may change the model." in finding.means
-    with pytest.raises(LedgerBroken, match="or the note is false"):
+    assert "or the stored head is wrong. Anyone who may change the model can write tags on its versions." in finding.means
+    with pytest.raises(LedgerBroken, match="or the stored head is wrong"):
         move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON))
     client(recorded).delete_model_version_tag("wine", "1", HEAD_TAG)
     assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
@@ -315,8 +315,8 @@ def test_a_book_and_an_index_copied_into_another_experiment_are_named_copies(rec
     copied_book, copied_index = copy_run(mlflow, book, elsewhere), copy_run(mlflow, index, elsewhere)
     assert findings_by_model(recorded) == {INDEX_EXPERIMENT: ["copy", "copy"], "wine": []}
     means = {finding.subject: finding.means for finding in verify_all(recorded)[0].findings}
-    assert f"belong to run {book}: this is a copy and not the record" in means[copied_book]
-    assert f"belong to run {index}: this is a copy and not the record" in means[copied_index]
+    assert f"belong to run {book}: this is a copy, not the record" in means[copied_book]
+    assert f"belong to run {index}: this is a copy, not the record" in means[copied_index]
     check_that_no_record_begins(recorded)
     for run_id in (copied_book, copied_index):
         mlflow.delete_run(run_id)
@@ -343,7 +343,7 @@ def test_a_store_into_which_another_one_was_imported_says_so_and_begins_nothing(
 
 
 def test_a_book_moved_by_its_index_to_a_copy_is_the_copy_that_counts_and_does_not_fit(recorded):
-    """Somebody points a new index at a copy: its chain is not its own, so none of its entries counts."""
+    """A new index points to a copy. The copy's chain is seeded with another run id, so none of its entries counts."""
     mlflow = client(recorded)
     ledger = mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id
     copied_id = copy_run(mlflow, book_id_of(recorded), ledger)
@@ -362,10 +362,10 @@ def test_a_volume_that_no_book_goes_on_in_is_named(recorded):
     volume = mlflow.create_run(elsewhere, tags={"podium.kind": "book", "podium.model": "wine"}).info.run_id
     mlflow.log_param(volume, param_key(1001), params[param_key(1)])
     assert findings_by_model(recorded) == {INDEX_EXPERIMENT: ["volume without a book"], "wine": []}
-    assert "holds the places 1001 to 1001 of a book of wine" in finding_of(recorded, "volume without a book").means
+    assert "has the places 1001 to 1001 of a book of wine" in finding_of(recorded, "volume without a book").means
 
 
-# What is none
+# Not findings
 
 
 def test_what_a_lost_race_leaves_and_ordinary_runs_are_no_finding(recorded):
@@ -395,5 +395,5 @@ def test_no_record_yet_is_said_only_where_there_is_nothing_of_podium(fresh_store
         verify(fresh_store, "wine")
     create_ended_run(fresh_store, mlflow.create_experiment(LEDGER_EXPERIMENT), "book", {"podium.kind": "book"})
     assert verify_all(fresh_store) == ()
-    assert describe_absence(fresh_store) == "A ledger was begun here, and no book yet."
+    assert describe_absence(fresh_store) == "A ledger exists here, but has no books yet."
     assert find_unexplained(fresh_store) == ()

@@ -1,6 +1,6 @@
-"""The same journey on servers that lack stages, aliases or logged models: the registry moves take the other road.
+"""The same journey on servers without stages, aliases or logged models: registry moves use the fallback.
 
-A real MLflow server stands behind a proxy that leaves them out (see tests/support/limited_server.py).
+A real MLflow server runs behind a proxy that disables them (see tests/support/limited_server.py).
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ TRANSITION, ALIAS = "transition_model_version_stage", "set_registered_model_alia
 
 
 def run_with_model_files(backend, name="forest-5-trees"):
-    """A finished run whose model lies among its artifacts, as MLflow 2 keeps it."""
+    """A finished run with its model among its artifacts, as stored by MLflow 2."""
     mlflow = client(backend)
     experiment = mlflow.get_experiment_by_name("wine-2")
     run = mlflow.create_run(experiment.experiment_id if experiment else mlflow.create_experiment("wine-2"), run_name=name)
@@ -51,7 +51,7 @@ def run_with_model_files(backend, name="forest-5-trees"):
 
 
 def check_at_rest(backend, model):
-    """Ledger and registry agree, nothing is open, the chain is whole; gives the entry types."""
+    """Check that ledger and registry agree, nothing is open and the chain is intact. Returns the entry types."""
     snapshot, state = read_snapshot(backend, model), read_book_state(backend, model)
     assert state.open_intents == ()
     assert verify(backend, model).findings == ()

@@ -1,4 +1,4 @@
-"""From desired holders and a snapshot to the moves that remain, without any store."""
+"""Planning the remaining moves from desired holders and a snapshot, without a store."""
 
 from dataclasses import replace
 
@@ -94,7 +94,7 @@ def test_the_order_is_alias_then_stage_then_others_out_then_aliases_off():
 
 
 def test_whoever_empties_a_slot_leaves_alone_what_another_is_moving_into_it():
-    snapshot = registry_snapshot(["Production", "None", "None"], production="2")  # the other has moved the alias
+    snapshot = registry_snapshot(["Production", "None", "None"], production="2")  # the other decision has moved the alias
     state = make_book_state(
         make_opened(make_slot_states(["1"])), make_intent("2"), make_intent("1", "Archived", "Production", slots=("production",))
     )
@@ -107,7 +107,7 @@ def test_whoever_empties_a_slot_leaves_alone_what_another_is_moving_into_it():
 
 
 def test_a_version_that_is_pushed_out_goes_where_it_was_wanted_unless_that_was_decided_otherwise_meanwhile():
-    """v1 belongs in Staging, stands in Production, and leaves it for v2; later somebody archives v1 for good."""
+    """v1 belongs in Staging, is in Production, and leaves it for v2; later v1 is archived."""
     snapshot = registry_snapshot(["Production", "None", "None"], production="1")
     shown = make_slot_states(["1"])
     entries = [make_opened(shown), make_intent("1", "Staging"), make_closing(2, slot_states=shown), make_intent("2")]
@@ -157,7 +157,7 @@ def test_every_step_of_a_move_in_flight_is_explained():
     for move in preview_intent(state, snapshot, PREVIEW_ID):
         snapshot = apply_move(snapshot, move)
         assert is_explained([state], snapshot, intent_ids(state)), (move, snapshot)
-    assert not is_explained([state], snapshot)  # once the decision explains nothing any more
+    assert not is_explained([state], snapshot)  # once the decision no longer explains anything
 
 
 def test_a_third_version_is_not_explained_by_a_move_in_flight():

@@ -1,4 +1,4 @@
-"""Changes made outside Podium, one by one on a real store: named, recorded with their window, and settled by a decision."""
+"""Changes made outside Podium, one by one on a real store: reported, recorded with their window, and settled by a decision."""
 
 import os
 from dataclasses import replace
@@ -135,7 +135,7 @@ def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
         move_version(make_writer(fresh_store), move_request("3", "Archived", kind="adopt"))
-    with pytest.raises(ActionRefused, match="do not disagree"):
+    with pytest.raises(ActionRefused, match="no longer disagree"):
         move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
@@ -161,10 +161,10 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
     mlflow.delete_registered_model("wine")
     make_registered_model(fresh_store, stages={"2": "Production"}, aliases={"production": "2"})
     (unrecorded,) = collect_notices(read_model_status(fresh_store, "wine", datetime.now(UTC)), {})
-    assert (unrecorded.what, unrecorded.severity) == ("The model was made anew", "drift")
+    assert (unrecorded.what, unrecorded.severity) == ("The model was re-created", "drift")
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.resolutions) == (
-        "The model was deleted and made anew",
+        "The model was deleted and re-created",
         (DriftResolution("adopt", "2", "Production"),),
     )
     assert move_version(make_writer(fresh_store), move_request("2", kind="adopt")).outcome == "applied"
@@ -215,7 +215,7 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
 
 
 def delete_and_restore_book(backend, clock=None):
-    """Somebody deletes the book, a look misses it, somebody restores it."""
+    """Delete the book, let a sync notice that, and restore it."""
     client(backend).delete_run(book_id_of(backend))
     with pytest.raises(LedgerBroken):
         sync_model_status(writer_ahead(backend, clock or timedelta()), "wine")
@@ -223,7 +223,7 @@ def delete_and_restore_book(backend, clock=None):
 
 
 def writer_ahead(backend, ahead):
-    """A writer whose clock is so much ahead."""
+    """A writer whose clock is ahead by this much."""
     return replace(make_writer(backend), clock=lambda: datetime.now(UTC) + ahead)
 
 
@@ -241,7 +241,7 @@ def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(f
 def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_before_the_note_was_taken_off(
     fresh_store, write_count, note_count
 ):
-    """Dead before the entry: both deletions are the one that was missed since the first note."""
+    """Interrupted before the entry: both deletions count as the one marked first."""
     promoted_model(fresh_store)
     delete_and_restore_book(fresh_store)
     child = processes.Process(target=look_and_die, args=(fresh_store, write_count))
@@ -260,7 +260,7 @@ def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_boo
     delete_and_restore_book(fresh_store, ahead)
     status = read_model_status(fresh_store, "wine", datetime.now(UTC))
     (deleted_at,) = (value for name, value in read_index_tags(fresh_store).items() if name.startswith(DELETED_TAG_PREFIX))
-    for _ in range(2):  # two who looked at the same time
+    for _ in range(2):  # two concurrent syncs
         append_restored(make_writer(fresh_store), status, deleted_at)
     (entry,) = observed_bodies(fresh_store)
     assert entry.window[0] == deleted_at
@@ -275,7 +275,7 @@ def read_index_tags(backend):
 def test_the_survey_of_all_models_has_a_restored_book_recorded_too(fresh_store):
     promoted_model(fresh_store)
     client(fresh_store).delete_run(book_id_of(fresh_store))
-    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store, datetime.now(UTC)))  # noted only
+    assert not record_changes(make_writer(fresh_store), survey_models(fresh_store, datetime.now(UTC)))  # only marked
     client(fresh_store).restore_run(read_index_params(fresh_store)[ModelIncarnation("wine", None).name_key])
     assert record_changes(make_writer(fresh_store), survey_models(fresh_store, datetime.now(UTC)))
     assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE]
@@ -289,7 +289,7 @@ def test_a_late_note_of_a_book_that_is_back_says_nothing(fresh_store):
 
 
 def a_new_version_outside(mlflow):
-    """A version nobody registered through Podium, which a look records first."""
+    """A version registered outside Podium, which a sync records first."""
     mlflow.create_model_version("wine", mlflow.get_model_version("wine", "2").source)
     mlflow.set_registered_model_alias("wine", "production", "4")
 
@@ -362,7 +362,7 @@ def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_
 
 
 def test_where_no_trusted_key_signed_who_belongs_there_the_drift_says_so(fresh_store, monkeypatch, tmp_path):
-    """Somebody plants a decision with its closing: the ledger wants v3 then, and putting it back would carry it out."""
+    """Planted decision with its closing: the ledger then wants v3, and a revert would carry it out."""
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
     make_registered_model(fresh_store)
     signer = create_signer(os.environ, lambda: datetime.now(UTC))
@@ -376,6 +376,6 @@ def test_where_no_trusted_key_signed_who_belongs_there_the_drift_says_so(fresh_s
     status = read_model_status(fresh_store, "wine", datetime.now(UTC))
     keys = read_trusted_keys(os.environ)
     (drift,) = [notice for notice in collect_notices(status, {}, keys) if notice.severity == "drift"]
-    assert "No key that is trusted here signed that v3 belongs there" in drift.next
+    assert "No key trusted here signed the decision for v3" in drift.next
     (drift,) = [notice for notice in collect_notices(status, {}) if notice.severity == "drift"]
     assert "No key" not in drift.next, "where nothing is signed at all there is nothing to doubt"

@@ -1,4 +1,4 @@
-"""Nobody's credentials carry out what that person did not decide: planted decisions, late writes, waiting, finishing, giving up."""
+"""Credentials never carry out decisions of others: planted decisions, late writes, waiting, finishing, giving up."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ MINE = make_reason("housekeeping", "Ana's machine went down; she meant it.")
 
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch):
-    """Writers wait half a second for a later decision, not ten."""
+    """Writers wait half a second for a later decision instead of ten."""
     monkeypatch.setattr(convergence, "LATER_DECISION_WAIT", 0.5)
     monkeypatch.setattr(convergence, "_POLL_INTERVAL", 0.05)
 
@@ -47,7 +47,7 @@ def promoted(fresh_store):
 
 
 def plant_decision(backend, version="3", stage="Production", age=timedelta(), **fields):
-    """Somebody who may only write the ledger writes a decision in another's name; gives its id."""
+    """Write a decision in another's name with write access to the ledger only. Returns its id."""
     snapshot = read_snapshot(backend, "wine")
     mallory = Writer(backend, Actor(name="ana", how="server"), lambda: datetime.now(UTC) - age)
     body = {
@@ -66,7 +66,7 @@ def plant_decision(backend, version="3", stage="Production", age=timedelta(), **
 
 
 def plant_closing(backend, intent_id, version="3", outcome="APPLIED", signer=None):
-    """The same for a closing that says the decision was carried out, signed if there is a signer."""
+    """The same for a closing that claims the decision was carried out, signed if there is a signer."""
     mallory = Writer(backend, Actor(name="ana", how="server"), lambda: datetime.now(UTC), signer)
     slot_states = read_snapshot(backend, "wine").slot_states
     fields = {**mallory.common_fields("wine"), "type": outcome, "intent": intent_id, "version": version, "now": slot_states}
@@ -126,7 +126,7 @@ def test_a_planted_later_decision_makes_a_promotion_wait_and_then_finish_its_own
 
 
 def test_a_planted_decision_that_claims_to_be_applied_moves_nobody_and_shows_as_drift(promoted, monkeypatch):
-    """The sibling: decision and closing are both planted while a promotion is under way."""
+    """The variant: decision and closing are both planted during a promotion."""
     real, planted_ids = client(promoted).set_registered_model_alias, []
 
     def plant_first(*args):
@@ -190,7 +190,7 @@ def test_one_planted_decision_does_not_switch_drift_off(promoted):
     status = sync_model_status(make_writer(promoted), "wine")
     assert isinstance(status.state.book.entries[-1].body, Observed)
     client(promoted).set_registered_model_alias("wine", "production", "3")
-    assert not find_drifts(sync_model_status(make_writer(promoted), "wine"))  # a decision this young may be doing it
+    assert not find_drifts(sync_model_status(make_writer(promoted), "wine"))  # a decision this recent may still be in progress
     assert [drift.observed for drift in find_drifts(sync_model_status(later(promoted), "wine"))] == [("3", "1")]
     with pytest.raises(ActionRefused, match="finish it or give it up"):
         move_version(later(promoted), move_request("2"))
@@ -252,7 +252,7 @@ class WriterDied(Exception):
 
 
 def die_after(backend, monkeypatch, writes, version="2"):
-    """Decide to promote a version and die after so many registry writes; gives the id of the decision."""
+    """Decide to promote a version and crash after this many registry writes. Returns the id of the decision."""
     left = [writes]
 
     def count(method):
@@ -308,7 +308,7 @@ def test_a_decision_that_is_closed_or_was_never_made_is_told(promoted):
 @pytest.mark.parametrize("choice", ["finish", "give up"])
 @pytest.mark.parametrize("at", ["alias", "stage", "archive"])
 def test_a_write_that_comes_after_the_decision_was_closed_by_another_is_taken_back(promoted, monkeypatch, choice, at):
-    """The writer stalls right before a write; meanwhile somebody finishes its decision, or gives it up."""
+    """The writer stalls right before a write while its decision is finished or given up by another user."""
     stalled = []
 
     def stall(name, is_right):
@@ -336,7 +336,7 @@ def test_a_write_that_comes_after_the_decision_was_closed_by_another_is_taken_ba
 
 @pytest.mark.parametrize("key", ["none", "a stranger's", "one trusted here"])
 def test_a_late_write_sets_a_slot_to_a_holder_it_never_saw_only_where_a_trusted_key_says_so(promoted, monkeypatch, tmp_path, key):
-    """The decision is closed by an entry of another in the middle of a write, and another pair of entries names v3."""
+    """During a write, the decision is closed by another writer's entry, and another pair of entries names v3."""
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "ours"))
     signers = {"a stranger's": make_signer(tmp_path / "theirs"), "one trusted here": make_signer(tmp_path / "ours")}
     real, has_planted = client(promoted).set_registered_model_alias, []
@@ -371,7 +371,7 @@ def test_a_pending_decision_says_who_what_since_when_and_how_far_it_got(promoted
     die_after(promoted, monkeypatch, 1)
     (decision,) = list_pending_decisions(read_model_status(promoted, "wine", datetime.now(UTC)))
     assert (decision.actor.name, decision.version, decision.to_stage, decision.is_in_flight) == ("ana", "2", "Production", True)
-    assert decision.progress_text == "It is half-way: 2 moves left."
+    assert decision.progress_text == "Partly carried out: 2 moves left."
     leave_intent_open(promoted, "4", "Staging")
     *_, second = list_pending_decisions(read_model_status(promoted, "wine", datetime.now(UTC) + 2 * GRACE_PERIOD))
     assert (second.progress_text, second.is_in_flight) == ("Nothing has been moved yet: 2 moves left.", False)

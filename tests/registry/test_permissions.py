@@ -1,4 +1,4 @@
-"""A team on a server with users: two who decide and one who reads, each in a process of their own."""
+"""A team on a server with users: two who decide and one who reads, each in a separate process."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,7 @@ def experiment_of(backend, run_id):
 
 
 def read_drifts(backend, model):
-    """What somebody sees, as a page does: recorded if they may, else only shown. Gives the slots that drift, and whether they may."""
+    """Read the status like a page: recorded if the user may, else only shown. Returns the drifted slots and whether the user may write."""
     try:
         status, may_write = sync_model_status(make_writer(backend), model), True
     except NotWritable:
@@ -81,7 +81,7 @@ def count_versions_and_entries(backend, model):
 
 
 def require_refusal(name, action, *args):
-    """The missing grant that stops a person."""
+    """The missing grant that blocks a user."""
     with pytest.raises(MissingPermission) as refusal:
         acting(name, action, *args)
     assert refusal.value.grant_code.split("\n")[-1] in refusal.value.next
@@ -110,11 +110,9 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
 
     missing = require_refusal("ben", register_as, team, second_run_id, model, "ben")
     assert missing.what.startswith("ben needs the right EDIT on model wine")
-    assert (
-        "MANAGE on model wine" in require_refusal("ben", move_as, team, model, "1", "Staging", "ben").what
-    )  # takes an alias off
+    assert "MANAGE on model wine" in require_refusal("ben", move_as, team, model, "1", "Staging", "ben").what  # deletes an alias
     assert acting("ana", count_versions_and_entries, team, model) == before, "nothing was written"
-    acting("ana", run_code, missing.grant_code)  # who made it may grant it, too
+    acting("ana", run_code, missing.grant_code)  # the creator may grant it, too
     assert acting("ben", register_as, team, second_run_id, model, "ben") == "2"
     assert acting("ben", move_as, team, model, "2", "Production", "ben") == "applied"
 
@@ -146,7 +144,7 @@ def test_a_reader_sees_a_move_behind_our_back_and_nothing_is_recorded_until_some
 
 
 def plant_decision(backend, model, version):
-    """Write a well-chained decision in Ana's name by plain MLflow calls; gives its id."""
+    """Write a well-chained decision in Ana's name by plain MLflow calls. Returns its id."""
     mlflow = client(backend)
     ledger = mlflow.get_experiment_by_name("podium-ledger").experiment_id
     (book,) = mlflow.search_runs([ledger], f"tags.`podium.model` = '{model}'")
@@ -192,7 +190,7 @@ def test_a_decision_planted_by_who_may_only_write_the_ledger_is_carried_out_by_n
         acting("ana", register_as, team, acting("ana", train, team, f"forest-{n}-trees", "wine-ana"), model, "ana")
     acting("ana", move_as, team, model, "1", "Production", "ana")
     grant_code = acting("ben", read_capabilities, team).ledger_access.grant_code
-    if grant_code:  # no other test has given it yet
+    if grant_code:  # not granted by another test yet
         acting(ADMIN, run_code, grant_code)
     planted_id = acting("ben", plant_decision, team, model, "3")
     assert "model planted" in require_refusal("ben", recover_as, team, model, planted_id, "finish", "ben").what

@@ -1,4 +1,4 @@
-"""Promotions on a real SQLite store: who holds what, what is recorded, and what is refused."""
+"""Promotions on a real SQLite store: holders, entries, and refusals."""
 
 import sqlite3
 from contextlib import closing
@@ -21,7 +21,7 @@ from tests.support.registry_factories import entry_types, finish_open_decisions,
 
 
 def production_holder(backend, model="wine"):
-    """Alias, stage and ledger agree on the holder of Production; returned is that holder."""
+    """Check that alias, stage and ledger agree on the holder of Production, and return it."""
     snapshot, state = read_snapshot(backend, model), read_book_state(backend, model)
     slot_state = snapshot.slot_states["production"]
     desired = state.desired_holders()["production"]
@@ -96,7 +96,7 @@ def test_a_decision_against_another_champion_is_refused_and_leaves_no_entry(fres
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), move_request("1", expected_holder="none"))
     before = entry_types(fresh_store)
-    with pytest.raises(ActionRefused, match="You decided against nobody, but Production of wine is held by v1"):
+    with pytest.raises(ActionRefused, match="You expected no version in Production of wine, but it now holds v1"):
         move_version(make_writer(fresh_store), move_request("2", expected_holder="none"))
     assert entry_types(fresh_store) == before
     assert production_holder(fresh_store) == "1"
@@ -156,7 +156,7 @@ def test_a_roll_back_without_an_earlier_champion_is_refused(fresh_store):
     move_version(make_writer(fresh_store), move_request("1"))
     with pytest.raises(ActionRefused, match="No earlier version"):
         roll_back(make_writer(fresh_store), "wine", REASON, None, None)
-    with pytest.raises(ActionRefused, match="never was in Production"):
+    with pytest.raises(ActionRefused, match="was never in Production"):
         roll_back(make_writer(fresh_store), "wine", REASON, "2", None)
 
 
@@ -164,7 +164,7 @@ def test_a_move_made_outside_is_recorded_as_seen_and_blocks_the_next_decision(fr
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), move_request("1"))
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
-    with pytest.raises(ActionRefused, match="moved outside Podium"):
+    with pytest.raises(ActionRefused, match="changed outside Podium"):
         move_version(make_writer(fresh_store), move_request("2"))
     assert entry_types(fresh_store)[-1] == "OBSERVED"
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "3"
@@ -271,9 +271,9 @@ def test_a_version_that_is_not_there_is_refused_before_a_record_begins(fresh_sto
 def test_a_refusal_after_a_record_began_does_not_say_that_nothing_was_changed(fresh_store):
     make_registered_model(fresh_store)
     against_another = move_request("1", expected_holder="3")
-    with pytest.raises(ActionRefused, match=r"No version was moved.*brought up to date") as refused:
+    with pytest.raises(ActionRefused, match=r"No version was moved.*updated to match the registry") as refused:
         move_version(make_writer(fresh_store), against_another)
-    assert refused.value.title == "Refused, and no version was moved"
+    assert refused.value.title == "Refused: no version was moved"
     with pytest.raises(ActionRefused, match="Nothing was changed"):
         move_version(make_writer(fresh_store), against_another)
     assert entry_types(fresh_store) == ["OPENED"]

@@ -1,4 +1,4 @@
-"""What was found wrong in earlier sketches of the protocol, and must stay right (contract §3)."""
+"""Regressions from earlier drafts of the protocol (contract §3)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -124,7 +124,7 @@ def test_a_run_with_a_metric_of_nan_can_be_promoted(fresh_store):
     mlflow.create_model_version("wine", "/nowhere/model", run_id=run.info.run_id)
     assert move_version(make_writer(fresh_store), move_request("1")).outcome == "applied"
     lineage = next(e.body for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED").lineage
-    # MLflow's SQL store keeps infinity as the largest number it has
+    # MLflow's SQL store saves infinity as its largest number
     assert lineage.metrics == {"accuracy": 0.9, "loss": "NaN", "speed": pytest.approx(1.797e308, rel=1e-3)}
     assert lineage.missing.startswith("the model's files cannot be read")
 

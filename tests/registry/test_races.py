@@ -1,4 +1,4 @@
-"""Many at once, and death at every step: one Production at rest, nothing lost, nothing accused falsely."""
+"""Concurrent writers and crashes at every step: finally one Production holder, nothing lost, no false reports."""
 
 import random
 import time
@@ -28,7 +28,7 @@ FIRST_WRITES, NEXT_WRITES = 17, 7
 
 
 def create_versions(backend, model, count):
-    """A registered model with so many versions, on a file or on a server."""
+    """A registered model with this many versions, in a file or on a server."""
     if backend.kind == "sqlite":
         return make_registered_model(backend, model, versions=count)
     client(backend).create_registered_model(model)
@@ -38,7 +38,7 @@ def create_versions(backend, model, count):
 
 
 def run_race(backend, writers, rounds, model="wine"):
-    """Let processes promote one version each, again and again; at rest there is one Production, and every decision is in the record."""
+    """Let processes promote one version each, repeatedly. Finally there is one Production holder, and every decision is in the record."""
     create_versions(backend, model, writers)
     answers_by_process = run_together(promote_often_of, [(backend, model, n + 1, rounds) for n in range(writers)])
     answers = [answer for process_answers in answers_by_process for answer in process_answers]
@@ -89,7 +89,7 @@ def test_processes_opening_the_first_book_of_a_fresh_store_at_once_agree_on_one(
 
 
 def kill_and_recover(backend, version, after):
-    """Kill a promotion after so many writes, recover, and see that another promotion works. Tells whether it was killed."""
+    """Kill a promotion after this many writes, recover, and check that another promotion works. Returns whether it was killed."""
     child = processes.Process(target=promote_and_die, args=(backend, version, after))
     child.start()
     child.join()
@@ -117,7 +117,7 @@ def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after)
 
 
 def kill_at_random(backend, rounds, model="wine"):
-    """Kill three writers at random moments, recover and look, round after round; gives how many died and how many intents they left."""
+    """Kill three writers at random moments, recover and sync, in rounds. Returns how many were killed and how many intents they left."""
     create_versions(backend, model, 4)
     generator, counts = random.Random(42), Counter()
     for number in range(rounds):
@@ -127,7 +127,7 @@ def kill_at_random(backend, rounds, model="wine"):
             child.start()
         before = head(backend, model)
         start.wait(60)
-        while head(backend, model) == before:  # nobody is killed before there is anything to break off
+        while head(backend, model) == before:  # kill only once there is something to interrupt
             assert all(child.is_alive() for child in children)
         time.sleep(generator.uniform(0, 1.0))
         for child in children:
@@ -149,7 +149,7 @@ def kill_at_random(backend, rounds, model="wine"):
 
 
 def head(backend, model):
-    """The last place of a book, 0 while there is none."""
+    """The last place of a book, 0 if there is none."""
     state = read_book_state(backend, model)
     return state.book.head if state else 0
 
@@ -193,7 +193,7 @@ def test_death_at_every_step_of_finishing_or_giving_up_leaves_what_another_can_f
 
 @pytest.mark.slow
 def test_writers_whose_decisions_others_finish_and_give_up_meanwhile_leave_one_production(fresh_store, record_property):
-    """Every write may come late here: somebody else closes decisions all the time."""
+    """Every write may be late here, because another process keeps closing decisions."""
     create_versions(fresh_store, "wine", 3)
     jobs = [(promote_often_of, (fresh_store, "wine", n, 25)) for n in (1, 2, 3)] + [(recover_often, (fresh_store, 30.0))] * 2
     start, answers = processes.Barrier(len(jobs)), processes.Queue()

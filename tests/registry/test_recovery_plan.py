@@ -1,4 +1,4 @@
-"""Carrying decisions out, taking writes back and giving up, on plain values: whatever was decided, it comes to rest."""
+"""Carrying out decisions, undoing writes and giving up, on plain values: every combination terminates."""
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def registries(draw):
 
 
 def make_state(snapshot, decisions):
-    """A book with these decisions, some of them closed; gives it and the id of the last that is mine."""
+    """A book with these decisions, some of them closed. Returns it and the id of the last own one."""
     bodies, own_ids = [make_opened(snapshot.slot_states)], list[str]()
     for version, to, from_, end, slots in decisions:
         bodies.append(make_intent(version, to, from_, slots=slots))
@@ -39,9 +39,9 @@ def make_state(snapshot, decisions):
 
 
 def converge(state, snapshot, own_ids, trusted_slots=()):
-    """What a writer does until nothing is left, with nobody else at work; gives the registry then, and every move.
+    """Apply a writer's moves until none remain, without concurrent writers. Returns the final registry and all moves.
 
-    Of the `trusted_slots` a trusted key says who belongs there.
+    For the `trusted_slots`, a trusted key confirms the holder.
     """
     moves, seen_holders = [], {slot: set() for slot in snapshot.slot_states}
     for _ in range(60):
@@ -59,7 +59,7 @@ def converge(state, snapshot, own_ids, trusted_slots=()):
             return snapshot, moves
         snapshot = apply_move(snapshot, planned[0])
         moves.append(planned[0])
-    raise AssertionError(f"does not come to rest: {moves[-6:]}")
+    raise AssertionError(f"does not terminate: {moves[-6:]}")
 
 
 @settings(max_examples=600, deadline=None)
@@ -88,4 +88,4 @@ def test_giving_a_decision_up_comes_to_rest_whatever_else_is_open(snapshot, deci
         if not moves:
             return
         snapshot = apply_move(snapshot, moves[0])
-    raise AssertionError(f"does not come to rest: {moves}")
+    raise AssertionError(f"does not terminate: {moves}")

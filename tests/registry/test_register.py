@@ -1,4 +1,4 @@
-"""Registering the model of a run, and the lineage that is kept of it by value."""
+"""Registering the model of a run, and its lineage recorded by value."""
 
 import hashlib
 import subprocess
@@ -75,7 +75,7 @@ def test_a_version_whose_files_are_gone_is_not_whole_and_its_lineage_says_so(fre
 
 
 def test_a_link_out_of_a_models_folder_is_not_hashed_into_its_lineage(fresh_store, tmp_path):
-    """Otherwise the record would hold a hash of any file that Podium's login can read."""
+    """Otherwise the record could contain a hash of any file readable by Podium's login."""
     make_registered_model(fresh_store, versions=2)
     (tmp_path / "secret").write_text("s3cret")
     folder = fresh_store.artifact_folder / "plain-1"
@@ -128,7 +128,8 @@ def test_a_model_among_the_artifacts_of_a_run_is_found_where_there_are_no_logged
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("", "no name"), ("a/b", "cannot contain /"), ("<img src=x>", "cannot contain"), ("x" * 201, "200 fit")]
+    ("name", "message"),
+    [("", "name is empty"), ("a/b", "cannot contain /"), ("<img src=x>", "cannot contain"), ("x" * 201, "limit is 200")],
 )
 def test_a_name_the_registry_or_an_address_cannot_take_is_refused_before_anything_is_made(fresh_store, name, message):
     with pytest.raises(BadInput, match=message):
@@ -149,7 +150,7 @@ def test_descriptions_begin_with_what_is_known(fresh_store):
 
 
 def register_as_the_page_of_mlflow_does(store, run_id, source=None):
-    """A version that names no run: only its source leads to the logged model."""
+    """A version without a run: only its source leads to the logged model."""
     mlflow = client(store)
     (model_id,) = [output.model_id for output in mlflow.get_run(run_id).outputs.model_outputs]
     mlflow.create_registered_model("wine")
@@ -167,7 +168,7 @@ def test_the_lineage_of_a_version_without_a_run_is_found_by_its_logged_model(fre
 def test_a_lineage_without_any_run_says_so(fresh_store):
     register_as_the_page_of_mlflow_does(fresh_store, make_trained_run(fresh_store), "/nowhere/model")
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
-    assert lineage_of(fresh_store).missing.endswith("; the version names no run")
+    assert lineage_of(fresh_store).missing.endswith("; the version does not name a run")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,6 @@ def test_every_form_of_source_leads_to_its_run(source, run_ids):
 
 def test_the_name_of_a_prompt_is_refused_and_nothing_of_it_is_changed(fresh_store):
     client(fresh_store).register_prompt("answer", "Answer {{question}} briefly.")
-    with pytest.raises(BadInput, match="name of a prompt"):
+    with pytest.raises(BadInput, match="prompt in this registry is already called answer"):
         register(make_writer(fresh_store), make_trained_run(fresh_store), "answer")
     assert client(fresh_store).load_prompt("answer", version=1).template == "Answer {{question}} briefly."

@@ -1,4 +1,4 @@
-"""Models that are renamed, swapped, copied, deleted and made anew: each life has its own record, and no other's."""
+"""Models that are renamed, swapped, copied, deleted and re-created: each life has its own record."""
 
 import pytest
 

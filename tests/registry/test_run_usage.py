@@ -1,4 +1,4 @@
-"""Which runs are the source of a version that somebody uses."""
+"""Which runs are the source of versions in use."""
 
 from mlflow.entities import LoggedModelOutput
 

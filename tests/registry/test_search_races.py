@@ -1,4 +1,4 @@
-"""The search for records while records begin: nothing of a writer who is half-way is taken for a lost record, and nobody is stopped by it."""
+"""Searching for records while records begin: a writer's partial work is not mistaken for a lost record and blocks no one."""
 
 import threading
 
@@ -40,7 +40,7 @@ READS = (
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory, empty_database):
-    """A database without a record, and one with the record of beer; in both, wine is registered. To be copied."""
+    """Template databases, one without a record and one with the record of beer; wine is registered in both."""
     paths = {}
     for name in ("no ledger", "a ledger"):
         backend = copy_store(empty_database, tmp_path_factory.mktemp(name.replace(" ", "-")))
@@ -54,7 +54,7 @@ def databases(tmp_path_factory, empty_database):
 
 @pytest.fixture(params=["no ledger", "a ledger"])
 def store(request, databases, tmp_path):
-    """A function that gives a new copy of one of them."""
+    """A function that returns a new copy of one of them."""
 
     def copy(number=0):
         return copy_store(databases[request.param], tmp_path / f"store-{number}")
@@ -67,7 +67,7 @@ def promote(backend, model="wine"):
 
 
 def around_each(monkeypatch, backend, names, act, *, before=False):
-    """Call `act(number)` at each call of these methods of the client, and not within itself; gives the numbers so far."""
+    """Call `act(number)` at each call of these client methods, but not recursively. Returns the numbers so far."""
     numbers, is_acting = [], threading.Lock()
 
     def wrap(method):
@@ -139,7 +139,7 @@ def test_processes_that_begin_a_first_ledger_at_once_are_stopped_by_no_search(da
 
 
 def test_what_was_seen_only_once_stops_nobody(databases, tmp_path, monkeypatch):
-    """A store that answers a moment late: the first search sees a seal without what explains it."""
+    """A store that is a moment late: the first search sees a seal without its explanation."""
     backend = copy_store(databases["a ledger"], tmp_path / "store")
     real, answers = inventory_reader.find_unexplained, [("a seal whose tag is on its way",)]
     monkeypatch.setattr(inventory_reader, "find_unexplained", lambda b: answers.pop() if answers else real(b))

@@ -1,4 +1,4 @@
-"""Nobody stops the decisions for good: whatever somebody planted stops them until a person with the right has looked and says why."""
+"""Planted entries block decisions only until an authorized person has reviewed and settled them with a reason."""
 
 import hashlib
 import json
@@ -59,12 +59,12 @@ def log(backend, key, value):
 
 
 def plant_newer_entry(backend):
-    """R5: one entry of a newer schema, signed by whoever."""
+    """R5: one entry of a newer schema, signed with any key."""
     log(backend, *make_param(read_book_state(backend, "wine").book, {"schema": 3, "type": "X"}, make_private_key("mal")))
 
 
 def plant_chain(backend):
-    """R5: two values that go on from each other, from a made-up chain."""
+    """R5: two values that continue each other from a made-up chain."""
     book = read_book_state(backend, "wine").book
     chain = "0" * 64
     for n in (1, 2):
@@ -133,7 +133,7 @@ def test_another_podium_asks_its_own_person(recorded, attack, monkeypatch, tmp_p
     attack(recorded)
     settle_all(recorded)
     use_podium(monkeypatch, tmp_path / "theirs")
-    if attack is forge_book_tag:  # the tag was put right by the settlement
+    if attack is forge_book_tag:  # the tag was fixed by the settlement
         assert promote(recorded) == "applied"
         return
     with pytest.raises(LedgerBroken):
@@ -180,13 +180,13 @@ def test_of_two_who_settle_at_once_the_second_is_told(recorded):
     plant_newer_entry(recorded)
     findings = list_unsettled(recorded, "wine")
     settle(signed_writer(recorded), "wine", findings, REASON)
-    with pytest.raises(ActionRefused, match="Somebody else settled"):
+    with pytest.raises(ActionRefused, match="already settled by another user"):
         settle(signed_writer(recorded, "ben"), "wine", findings, REASON)
 
 
 def test_where_nothing_stops_them_there_is_nothing_to_settle(recorded):
     head = read_book_state(recorded, "wine").book.head
-    with pytest.raises(ActionRefused, match="Nothing stops"):
+    with pytest.raises(ActionRefused, match="Nothing blocks"):
         settle(signed_writer(recorded), "wine", list_unsettled(recorded, "wine"), REASON)
     with pytest.raises(NotFound):
         list_unsettled(recorded, "beer")
@@ -207,7 +207,7 @@ def plant_second_index(backend):
 def test_a_record_that_somebody_planted_holds_up_no_new_book_once_it_is_settled(recorded, attack):
     attack(recorded)
     make_registered_model(recorded, "beer")
-    with pytest.raises(LedgerBroken, match="not explained"):
+    with pytest.raises(LedgerBroken, match="unexplained record"):
         promote(recorded, "1", "beer")
     settled = settle_all(recorded)
     assert promote(recorded, "1", "beer") == "applied"
@@ -216,7 +216,7 @@ def test_a_record_that_somebody_planted_holds_up_no_new_book_once_it_is_settled(
     assert {(f.settled_by, f.settled_in) for f in index.findings} == {(settled.position, "wine")}
     plant_book(recorded)
     make_registered_model(recorded, "cider")
-    with pytest.raises(LedgerBroken, match="not explained"):
+    with pytest.raises(LedgerBroken, match="unexplained record"):
         promote(recorded, "1", "cider")
 
 
@@ -231,7 +231,7 @@ def test_the_settlement_is_the_first_entry_where_there_is_no_book_yet(recorded):
 
 
 def squat_name(backend):
-    """A name in the index that is taken before the model exists, for a run that is not there."""
+    """A name in the index taken before the model exists, for a missing run."""
     index_id = client(backend).get_experiment_by_name(INDEX_EXPERIMENT).tags[INDEX_TAG]
     client(backend).log_param(index_id, ModelIncarnation("beer", None).name_key, "d" * 32)
 

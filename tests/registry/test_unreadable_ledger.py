@@ -1,4 +1,4 @@
-"""What an account may not read on a server with users: it is said, and a refused permission is never taken for an absence."""
+"""What an account may not read on a server with users is reported, and a refused permission never counts as absence."""
 
 import pytest
 from mlflow.server.auth.client import AuthServiceClient
@@ -18,7 +18,7 @@ from tests.support.ledger_stores import make_writer
 
 @pytest.fixture
 def people(signed_server, monkeypatch):
-    """The server as ana and as rae ask it, with the credentials that keep each alive."""
+    """The server as accessed by ana and by rae, with the credentials that keep each backend alive."""
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -29,7 +29,7 @@ def people(signed_server, monkeypatch):
 
 @pytest.fixture
 def deny(signed_server, monkeypatch):
-    """A function that takes an experiment from rae, until the test is over."""
+    """A function that denies rae access to an experiment until the end of the test."""
     denied_ids = []
 
     def administer(method, *arguments):
@@ -58,7 +58,7 @@ def test_experiments_that_an_account_cannot_read_are_counted(people, deny):
 
 
 def test_a_record_that_an_account_cannot_read_is_not_absent(people, deny):
-    """The record of a model stands where rae may not read, and no index that she may read leads to it."""
+    """The record of a model is where rae may not read, and no index she may read leads to it."""
     ana, rae = people
     experiment = client(ana).create_experiment("hidden-record")
     run = client(ana).create_run(experiment, tags={"podium.kind": "book"}).info.run_id
@@ -68,8 +68,8 @@ def test_a_record_that_an_account_cannot_read_is_not_absent(people, deny):
         deny(experiment)
         (finding,) = [finding for finding in find_unexplained(rae) if finding.model == "hidden"]
         assert finding.what == "tag without a record"
-        assert f"run {run}, which the index of this ledger does not name, and which is not there or not readable" in finding.means
-        with pytest.raises(LedgerBroken, match="not readable with this account"):
+        assert f"run {run}, which the index of this ledger does not name and which is missing or not readable" in finding.means
+        with pytest.raises(LedgerBroken, match="not readable here"):
             sync_model_status(make_writer(rae), "hidden")
         assert [f.what for v in verify_all(rae) if v.model == "hidden" for f in v.findings] == ["tag without a record"]
     finally:

@@ -1,1 +1,1 @@
-"""The hash chain of a book, its volumes, and the anchors that can be noted elsewhere. Pure."""
+"""The hash chain of a book, its volumes, and the anchors that can be stored elsewhere. Pure."""

@@ -1,7 +1,7 @@
-"""Reads a book from the parameters of its runs and names what does not fit. Pure; linear in what the runs hold, whatever that is.
+"""Reads a book from the parameters of its runs and reports findings. Pure; linear in the number of parameters, whatever they are.
 
-Everybody who may write to the ledger can add parameters to a run, in any number. None of them changes how an entry is read that
-stood there before: they become findings, or are counted.
+Anyone with write access to the ledger can add any number of parameters to a run. None of them changes how existing entries are read:
+they become findings, or are counted.
 """
 
 import re
@@ -26,16 +26,16 @@ from lib.ledger.entry.types import Body, Volume
 from lib.text import clean_text, format_count
 
 BodyParser = Callable[[str, str], Body]
-"""From the sha256 of a text and the text to the body; a text always gives the same one, so it may be remembered by its sha256."""
+"""From the sha256 of a text and the text to the body. The same text always gives the same body, so it can be cached by its sha256."""
 _ENTRY_VALUE = re.compile(r"([0-9A-Z]{26}) ([0-9a-f]{64}) ([0-9a-f]{64}) ", re.ASCII)
 _MAX_CLAIMED_CHAINS = 3
-"""How many void values back a later one may go on from: entries that changed places do so within three."""
+"""How many void values back a later one may continue from: swapped entries do so within three."""
 _MAX_REORDERING_SEARCHES = 3
-"""How often a volume is searched for the entry that belongs at a position: each search reads all of it."""
+"""How often a volume is searched for the entry that belongs at a position. Each search reads the complete volume."""
 
 
 def parse_uncached(_sha256: str, text: str) -> Body:
-    """The body in a text; nothing is cached."""
+    """Parse the body in a text without caching."""
     return parse_body(text)
 
 
@@ -46,12 +46,12 @@ def decode_volume(
     missing_run_ids: Collection[str] = (),
     body_parser: BodyParser = parse_uncached,
 ) -> DecodedBook:
-    """Read a book from the parameters of its run, or go on with its next volume. Never raises: what does not fit becomes a finding.
+    """Read a book from the parameters of its run, or continue with its next volume. Never raises: irregularities become findings.
 
-    A VOLUME ends the reading of its run, unless it names a run that is missing or one of the book's own: then the book goes on here.
+    A VOLUME entry ends its run, unless it names a missing run or one of the book's own: then the book continues here.
 
-    A value that does not continue the chain is absorbed as void, so that a stray parameter cannot stop the writing. It counts as
-    a broken chain only where later entries go on from what the value claims, which a stray or a replayed entry cannot make true.
+    A value that does not continue the chain is treated as void, so that a stray parameter cannot block writing. It counts as a broken
+    chain only if later entries continue from its claimed chain, which a stray or a replayed entry cannot achieve.
     """
     seed = chain_seed(run_id, book_so_far.chain) if book_so_far else chain_seed(run_id)
     book = book_so_far or DecodedBook((), (seed,), ())
@@ -96,7 +96,7 @@ def decode_volume(
 
 
 class _VoidValues:
-    """Judges the values of a volume that do not continue its chain, each in the same time however many there are."""
+    """Judges the values of a volume that do not continue its chain, in constant time per value."""
 
     def __init__(self, params: Mapping[str, str], chains: Sequence[str]) -> None:
         self._params, self._chains = params, chains
@@ -105,7 +105,7 @@ class _VoidValues:
         self._searches_left = _MAX_REORDERING_SEARCHES
 
     def judge(self, position: int, tip: str, match: re.Match[str] | None) -> LedgerFinding:
-        """The finding for the value at a position; `tip` is the chain before it, `match` the value if it has the form of an entry."""
+        """The finding for the value at a position. `tip` is the chain before it, `match` the value if it has the form of an entry."""
         if match is None:
             return _void_finding(position)
         finding = self._find_reordering(position, tip) or self._find_break(position, match) or _void_finding(position)
@@ -120,12 +120,12 @@ class _VoidValues:
             return None
         means = (
             "From an earlier place on, entries were replaced, reordered or copied in the database itself, "
-            "or somebody planted values that go on from one another."
+            "or someone planted values that continue one another."
         )
         return LedgerFinding(position, "chain broken", means, blocks_writing=True)
 
     def _find_reordering(self, position: int, tip: str) -> LedgerFinding | None:
-        """The entry that would go on from the chain, when it stands at another position of the volume."""
+        """The finding for an entry that continues the chain but is stored at another position of the volume."""
         if self._claimed_chains or not self._searches_left:
             return None
         self._searches_left -= 1
@@ -133,8 +133,8 @@ class _VoidValues:
             match = _ENTRY_VALUE.match(value) if POSITION_KEY.fullmatch(name) else None
             if match and match[3] == next_chain(tip, match[2]):
                 means = (
-                    f"The entry that belongs here stands at place {int(name)}: entries were reordered in the database itself, "
-                    "or somebody planted what stands at both places."
+                    f"The entry that belongs here is at place {int(name)}: entries were reordered in the database itself, "
+                    "or someone planted the values at both places."
                 )
                 return LedgerFinding(position, "reordered", means)
         return None
@@ -143,14 +143,14 @@ class _VoidValues:
 def _decode_entry(position: int, match: re.Match[str], body: BodyText, body_parser: BodyParser) -> Entry | LedgerFinding:
     if not body.is_intact and not body.text.endswith("}"):
         means = (
-            "The end of this entry is missing: it was cut, or a parameter that holds a part of it was deleted, in the database itself; "
-            "or somebody wrote it so. It says nothing."
+            "The end of this entry is missing: it was cut off or a parameter with a part of it was deleted in the database itself, "
+            "or it was written that way. The entry is ignored."
         )
         return LedgerFinding(position, "missing", means)
     if not body.is_intact:
         means = (
-            "The text of this entry does not fit its hash: it was changed in the database itself, or somebody wrote it so. "
-            "It says nothing."
+            "The text of this entry does not match its hash: it was changed in the database itself, or written that way. "
+            "The entry is ignored."
         )
         return LedgerFinding(position, "edited", means)
     parsed_body = body_parser(match[2], body.text)
@@ -158,44 +158,46 @@ def _decode_entry(position: int, match: re.Match[str], body: BodyText, body_pars
 
 
 def _repeated_id_finding(position: int) -> LedgerFinding:
-    means = "An earlier entry has this id already. No id is given twice: somebody wrote this by hand, and it says nothing."
+    means = "An earlier entry already has this id. Podium never reuses ids, so this entry was written by hand and is ignored."
     return LedgerFinding(position, "repeated id", means)
 
 
 def _newer_schema_findings(entry: Entry, position: SignedPosition) -> list[LedgerFinding]:
-    """A newer Podium signs what it writes: an entry that no key signed, whosever it is, stops nothing."""
+    """A finding for an entry of a newer schema. Newer Podiums sign their entries, so an unsigned one does not block writing."""
     if not is_newer_body(entry.body):
         return []
     is_signed = is_valid_signature(find_signature(entry.body), position, entry.unsigned_sha256)
-    effect = "and writes nothing here" if is_signed else "and goes on, because no Podium signed it"
-    means = f"A newer Podium knows this kind of entry; this one shows what it can read of it {effect}."
+    effect = "and writes nothing to this book" if is_signed else "and continues, because no Podium signed it"
+    means = f"This kind of entry requires a newer Podium. This one shows the parts it can read {effect}."
     return [LedgerFinding(entry.position, "newer schema", means, blocks_writing=is_signed)]
 
 
 def _volume_finding(
     position: int, end: Volume, own_run_ids: Collection[str], missing_run_ids: Collection[str]
 ) -> LedgerFinding | None:
-    """What is wrong with the end of a volume; None for one that leads on."""
+    """The finding for an invalid end of a volume; None if the next volume exists."""
     if end.next in own_run_ids:
-        problem, means = "volume named twice", "which is one of its own volumes: somebody wrote this entry by hand."
+        problem, means = "volume named twice", "which is one of its own volumes: this entry was written by hand."
     elif end.next in missing_run_ids:
         problem = "volume missing"
         means = (
-            "which is not there. Either it was removed for good, and what it held is lost unless it was exported, or somebody wrote this "
-            "entry by hand."
+            "which does not exist. Either it was permanently removed, and its entries are lost unless exported, or this entry was "
+            "written by hand."
         )
     else:
         return None
-    return LedgerFinding(position, problem, f"The book goes on in run {clean_text(end.next)[:8]}…, {means}", blocks_writing=True)
+    return LedgerFinding(
+        position, problem, f"The book continues in run {clean_text(end.next)[:8]}…, {means}", blocks_writing=True
+    )
 
 
 def _void_finding(position: int) -> LedgerFinding:
-    means = "Somebody wrote a value here that is no entry. It is counted as empty and says nothing."
+    means = "The value here is not a valid entry. It counts as empty and is ignored."
     return LedgerFinding(position, "void", means)
 
 
 def _findings_beyond_end(params: Mapping[str, str], first_position: int, end_position: int) -> list[LedgerFinding]:
-    """Values at positions that this volume does not have: `end_position` is the first one beyond it."""
+    """Values at positions outside this volume; `end_position` is the first one beyond it."""
     positions = sorted(
         int(name) for name in params if POSITION_KEY.fullmatch(name) and not first_position <= int(name) < end_position
     )
@@ -207,12 +209,12 @@ def _findings_beyond_end(params: Mapping[str, str], first_position: int, end_pos
     gap_findings, linked_positions = list[LedgerFinding](), set[int]()
     if followers:
         means = (
-            f"No entry stands here, but the values up to place {followers[-1]} go on from one another: "
-            "entries were deleted from the database itself, or somebody planted some beyond the end."
+            f"There is no entry here, but the values up to place {followers[-1]} continue one another: "
+            "entries were deleted from the database itself, or someone planted values beyond the end."
         )
         gap_findings = [LedgerFinding(end_position, "gap", means)]
         linked_positions = {*followers, *(position - 1 for position in followers)}
-    means = "A value beyond the end of the book: a stray, or the entry before it was deleted from the database."
+    means = "A value beyond the end of the book: a stray value, or the entry before it was deleted from the database."
     return [
         *gap_findings,
         *(LedgerFinding(position, "beyond the end", means) for position in positions if position not in linked_positions),
@@ -220,16 +222,16 @@ def _findings_beyond_end(params: Mapping[str, str], first_position: int, end_pos
 
 
 def _continues_previous(params: Mapping[str, str], position: int) -> bool:
-    """Does the value of a position go on from what the value before it claims?"""
+    """Does the value at a position continue the claimed chain of the value before it?"""
     previous_match, match = (_ENTRY_VALUE.match(params.get(param_key(n), "")) for n in (position - 1, position))
     return bool(previous_match and match and match[3] == next_chain(previous_match[3], match[2]))
 
 
 def _stray_findings(strays: StrayParams, entries: Iterable[Entry]) -> list[LedgerFinding]:
-    """What somebody added to a volume with these entries: parts that no body asks for, and parameters that are nothing of a book."""
-    findings, means = list[LedgerFinding](), "The entry fits its hash without, and is read without."
+    """Findings for foreign additions to a volume: parts not used by any body, and parameters that do not belong to a book."""
+    findings, means = list[LedgerFinding](), "The entry matches its hash without them, and they are ignored."
     for entry in entries:
         if count := strays.part_counts.get(entry.id):
-            text = f"Somebody added {format_count(count, 'parameter')} under the id of this entry. {means}"
+            text = f"Unexpected under the id of this entry: {format_count(count, 'parameter')}. {means}"
             findings.append(LedgerFinding(entry.position, "stray part", text))
     return [*findings, *stray_parameter_findings(strays.other_names, "run of this book")]

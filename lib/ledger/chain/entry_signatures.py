@@ -1,6 +1,6 @@
-"""The signatures of a whole book: the status of each entry, how many there are of each, and what does not fit. Pure.
+"""The signatures of a complete book: the status of each entry, counts by status, and findings. Pure.
 
-A signature changes nothing of what a book adds up to. It decides which names are shown as verified, and two guards on writing.
+A signature does not change the state of a book. It determines which names are shown as verified, and two guards on writing.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,7 +22,7 @@ from lib.ledger.chain.signatures import (
 
 @dataclass(frozen=True)
 class SignatureCounts:
-    """How many entries of a book are signed by a key trusted here, by another key, or by none that fits."""
+    """How many entries of a book are signed by a trusted key, by another key, or not validly signed."""
 
     trusted: int = 0
     unknown: int = 0
@@ -30,11 +30,11 @@ class SignatureCounts:
 
     def __str__(self) -> str:
         parts = {"signed by a trusted key": self.trusted, "signed by an unknown key": self.unknown, "not signed": self.none}
-        return ", ".join(f"{count:,} {label}" for label, count in parts.items() if count) or "no entry"
+        return ", ".join(f"{count:,} {label}" for label, count in parts.items() if count) or "no entries"
 
 
 def signature_status(book: DecodedBook, entry: Entry, keys: TrustedKeys) -> SignatureStatus:
-    """Whose signature an entry of this book carries. An entry that is not in the book (position 0) carries none."""
+    """The signature status of an entry of this book. An entry outside the book (position 0) has none."""
     if not entry.position or not claims_signature(entry.body):
         return "none"
     if not has_valid_signature(book, entry):
@@ -49,26 +49,26 @@ def signature_status_at(book: DecodedBook, position: int, keys: TrustedKeys) -> 
 
 
 def find_entry_at(book: DecodedBook, position: int) -> Entry | None:
-    """The entry at a position as it stands in the book, whatever corrected it; None where there is none."""
+    """The entry at a position as stored in the book, without corrections; None if there is none."""
     index = bisect_left(book.entries, position, key=lambda entry: entry.position)
     is_there = index < len(book.entries) and book.entries[index].position == position
     return book.entries[index] if is_there else None
 
 
 def has_valid_signature(book: DecodedBook, entry: Entry) -> bool:
-    """Does an entry carry a signature that fits its body and its position in this book, by whatever key?"""
+    """Does an entry carry a signature, by any key, that is valid for its body and position in this book?"""
     signature = find_signature(entry.body)
     return signature is not None and is_valid_signature(signature, signed_position(book, entry), entry.unsigned_sha256)
 
 
 def entry_fingerprint(entry: Entry) -> str:
-    """The fingerprint of the key that an entry names; empty when it names none. Says nothing about whether its signature fits."""
+    """The fingerprint of the key named by an entry; empty if there is none. Does not check the signature."""
     signature = find_signature(entry.body)
     return key_fingerprint(signature.key) if signature else ""
 
 
 def signed_position(book: DecodedBook, entry: Entry) -> SignedPosition:
-    """Where an entry stands in its book, as its signature says it."""
+    """The position of an entry in its book, as covered by its signature."""
     volumes = book.volumes
     volume = volumes[bisect_right([volume.first_position for volume in volumes], entry.position) - 1]
     is_first = entry.position == volume.first_position
@@ -77,26 +77,26 @@ def signed_position(book: DecodedBook, entry: Entry) -> SignedPosition:
 
 
 def count_signatures(book: DecodedBook, keys: TrustedKeys) -> SignatureCounts:
-    """How many entries of a book carry which signature. One that does not fit counts as none, and is a finding."""
+    """Count the entries of a book by signature status. Invalid signatures count as none and are findings."""
     counts = Counter(signature_status(book, entry, keys) for entry in book.entries)
     return SignatureCounts(counts["trusted"], counts["unknown"], counts["none"] + counts["invalid"])
 
 
 def has_trusted_entry(book: DecodedBook, keys: TrustedKeys) -> bool:
-    """Is any entry of a book signed by a key that is trusted here?"""
+    """Is any entry of a book signed by a trusted key?"""
     return any(signature_status(book, entry, keys) == "trusted" for entry in book.entries)
 
 
 def signature_findings(book: DecodedBook) -> Iterator[LedgerFinding]:
-    """Signatures that do not fit, and entries without one that follow a signed one. Neither stops the writing."""
+    """Findings for invalid signatures and for unsigned entries after a signed one. Neither blocks writing."""
     signed_at = 0
     for entry in book.entries:
         if not claims_signature(entry.body):
             if signed_at:
-                means = f"Entry {signed_at} before it is signed and this one is not: by a Podium without a key, an older one, or no Podium."
+                means = f"Entry {signed_at} is signed, this later one is not: written without a key, by an older Podium or another program."
                 yield LedgerFinding(entry.position, "unsigned after signed", means)
         elif has_valid_signature(book, entry):
             signed_at = entry.position
         else:
-            means = "It was not made with the key it names for this text in this place. The entry counts as not signed."
+            means = "The signature is not valid for this text at this place with the given key. The entry counts as not signed."
             yield LedgerFinding(entry.position, "signature does not fit", means)

@@ -1,9 +1,9 @@
 """Entry n of a book is one write-once parameter: `<ULID> <sha256 of body> <chain> <body>`. Pure.
 
-Here is how entries are encoded, and what a book is; `book_decoder` reads one. chain n = sha256(chain n−1 + sha256 of body n), seeded
-with the book's run id. A body too long for one parameter goes on in parameters `<ULID>.00`, `<ULID>.01` … A long book goes on in
-further runs, its volumes: positions go on counting, and the chain of a volume is seeded with the chain so far and its own run id.
-The order of a book is that of the positions, never a time.
+This module defines the encoding of entries and the decoded book; `book_decoder` reads one. chain n = sha256(chain n−1 + sha256 of body
+n), seeded with the book's run id. A body too long for one parameter continues in parameters `<ULID>.00`, `<ULID>.01` … A long book
+continues in further runs, its volumes: positions keep counting, and the chain of a volume is seeded with the chain so far and its own run
+id. Entries are ordered by position, never by time.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from lib.ledger.entry.types import Body
 CHUNK_LENGTH = 5_600
 """Characters of a body that fit behind the header in one parameter value of 6,000."""
 HEADER_LENGTH = 160
-"""Characters before the body: the id, two hashes, the spaces between them, and one to spare."""
+"""Characters before the body: the id, two hashes, the spaces between them, and one spare."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class LedgerFinding:
-    """What does not fit in a book: where, what, and what it means. It `blocks_writing` when nothing may be written any more.
+    """A finding in a book: where, what, and what it means. If it `blocks_writing`, nothing may be written until it is settled.
 
-    `subject` is the run it is about, where it is about another one than the book: by it a finding is the same again at the next reading.
-    `settled_by` is the position of the entry in which a person settled it, 0 while none did; `settled_in` the model whose book that is,
-    where it is another one.
+    `subject` identifies what it concerns outside the book, such as a run, so that it is recognized at the next reading. `settled_by` is
+    the position of the entry that settles it, 0 if unsettled; `settled_in` is the model of that entry if it is in another book.
     """
 
     position: int
@@ -49,7 +48,7 @@ class LedgerFinding:
 
 @dataclass(frozen=True)
 class Anchor:
-    """A head noted elsewhere: the chain as it was at a position."""
+    """A head stored elsewhere: the chain at a position."""
 
     position: int
     chain: str
@@ -57,7 +56,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class VolumeRef:
-    """One volume: the run it stands in, its first position, and the chain before that position."""
+    """One volume: its run, its first position, and the chain before that position."""
 
     run_id: str
     first_position: int
@@ -66,11 +65,11 @@ class VolumeRef:
 
 @dataclass(frozen=True)
 class DecodedBook:
-    """A book: its entries, the head (last position), the chain at each position, and what does not fit; then its volumes.
+    """A book: its entries, the chain at each position up to the head, its findings and its volumes.
 
-    `abandoned_part_count`: parts of bodies whose ids took no position, as a lost race leaves them. `open_part_keys`: the parameters
-    of the last volume that could still complete a body which does not fit its hash. `next_run_id` is the run that the book goes on in
-    beyond its head, None when it ends here.
+    `abandoned_part_count`: parts of bodies whose ids took no position, left by a lost race. `open_part_keys`: the parameters of the last
+    volume that could still complete a body that does not match its hash. `next_run_id` is the run in which the book continues beyond its
+    head, None if it ends here.
     """
 
     entries: tuple[Entry, ...]
@@ -91,7 +90,7 @@ class DecodedBook:
 
     @property
     def tip(self) -> str:
-        """The chain that the next entry goes on from: that of the head, or that before a volume which is still empty."""
+        """The chain that the next entry continues: that of the head, or the one before a still empty volume."""
         return self.volumes[-1].chain_before if self._last_volume_is_empty else self.chain
 
     @property
@@ -106,7 +105,7 @@ def hash_text(text: str) -> str:
 
 
 def chain_seed(run_id: str, previous_chain: str = "") -> str:
-    """The chain before the first entry of a volume: ties it to its run, and to the `previous_chain` where there is one."""
+    """The chain before the first entry of a volume. Binds it to its run, and to the `previous_chain` if given."""
     return hash_text(previous_chain + run_id if previous_chain else "podium " + run_id)
 
 
@@ -121,14 +120,14 @@ def param_key(position: int) -> str:
 
 
 def chunk_length_for(max_param_length: int) -> int:
-    """How many characters of a body go into one parameter of at most `max_param_length` characters, behind the id and the two hashes."""
+    """The number of body characters that fit into one parameter of `max_param_length` characters after the id and the two hashes."""
     return max(40, min(CHUNK_LENGTH, max_param_length - HEADER_LENGTH))
 
 
 def encode_entry(
     entry_id: str, body_text: str, previous_chain: str, chunk_length: int = CHUNK_LENGTH
 ) -> tuple[str, dict[str, str]]:
-    """The value of a position, and the parameters its body goes on in (none when it fits into `chunk_length` characters)."""
+    """The value of a position, and the parameters with the rest of its body (none if it fits into `chunk_length` characters)."""
     body_sha = hash_text(body_text)
     chunks = [body_text[start : start + chunk_length] for start in range(chunk_length, len(body_text), chunk_length)]
     return f"{entry_id} {body_sha} {next_chain(previous_chain, body_sha)} {body_text[:chunk_length]}", {

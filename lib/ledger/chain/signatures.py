@@ -1,8 +1,8 @@
-"""Signatures of entries: what exactly is signed, by whose key, and whether it fits (contract §2). Pure.
+"""Signatures of entries: what exactly is signed, by which key, and whether the signature is valid (contract §2). Pure.
 
-Each Podium signs what it writes with an Ed25519 key of its own. A body carries `sig` {`key`, `value`}: the public key and the
-signature, base64url without padding. Signed is where the entry stands, and the sha256 of its body without `sig`, so that a signature
-fits in no other place, volume or book. Everything here may come from anyone: what is malformed fits nothing, and nothing raises.
+Each Podium signs its entries with its own Ed25519 key. A body carries `sig` {`key`, `value`}: the public key and the signature, base64url
+without padding. The signature covers the position of the entry and the sha256 of its body without `sig`, so it is not valid at any other
+place, or in any other volume or book. All input may be foreign: malformed signatures are invalid, and nothing raises.
 """
 
 import base64
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SignatureStatus = Literal["trusted", "unknown", "none", "invalid"]
-"""By a key trusted here, by another one, not signed, or a signature that does not fit."""
+"""Signed by a trusted key, by another key, not signed, or with an invalid signature."""
 SIGNATURE_FIELD = "sig"
 _STATEMENT_VERSION = "entry 1"
 _KEY_TEXT, _VALUE_TEXT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII), re.compile(r"[A-Za-z0-9_-]{86}", re.ASCII)
@@ -39,7 +39,7 @@ _SMALL_ORDER_Y = frozenset(
         0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
     }
 )
-"""The y of all points of small order (RFC 8032's curve): under such a key one signature fits every message."""
+"""The y of all points of small order (RFC 8032's curve): with such a key, one signature is valid for every message."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class SignedPosition:
-    """Where an entry stands: the first run of its book, the run of its volume, its position and id, and the chain before it."""
+    """The location of an entry: the first run of its book, the run of its volume, its position and id, and the chain before it."""
 
     book_id: str
     run_id: str
@@ -63,9 +63,9 @@ class SignedPosition:
 
 @dataclass(frozen=True)
 class KnownKey:
-    """A public key that this Podium knows. `since` is when it was made or trusted, as a timestamp; empty when nobody noted that.
+    """A public key known to this Podium. `since` is the timestamp when it was created or trusted; empty if unknown.
 
-    `public_key` is its text as `sig` carries it; empty for a key that is known by its fingerprint alone.
+    `public_key` is its text as in `sig`; empty for a key known only by its fingerprint.
     """
 
     fingerprint: str
@@ -78,16 +78,16 @@ class KnownKey:
 
 @dataclass(frozen=True)
 class TrustedKeys:
-    """The keys that this Podium knows: its own, the current one first, then others by fingerprint, distrusted ones too."""
+    """The keys known to this Podium: its own, the current one first, then others, including distrusted ones."""
 
     keys: tuple[KnownKey, ...] = ()
 
     def find(self, fingerprint: str) -> KnownKey | None:
-        """The key with this fingerprint."""
+        """The key with this fingerprint; None if unknown."""
         return next((key for key in self.keys if key.fingerprint == fingerprint), None)
 
     def trusts(self, fingerprint: str) -> bool:
-        """Whether a name is verified that an entry under this key calls so."""
+        """Is a name verified if an entry signed with this key says so?"""
         key = self.find(fingerprint)
         return key is not None and key.is_trusted
 
@@ -96,23 +96,23 @@ NO_KEYS = TrustedKeys()
 
 
 def trust_fingerprints(fingerprints: Iterable[str]) -> TrustedKeys:
-    """Keys that somebody names by their fingerprints alone. Raises BadInput for what is no fingerprint."""
+    """Trusted keys given only by their fingerprints. Raises BadInput for an invalid fingerprint."""
     return TrustedKeys(tuple(KnownKey(parse_fingerprint(text)) for text in dict.fromkeys(fingerprints)))
 
 
 def key_fingerprint(key_text: str) -> str:
-    """`SHA256:` and the base64 of the sha256 of a public key, given as `sig` carries it; empty for what is no key."""
+    """`SHA256:` and the base64 of the sha256 of a public key, in the format of `sig`; empty if it is not a key."""
     key = _decode_base64url(key_text, _KEY_TEXT)
     return _FINGERPRINT_PREFIX + base64.b64encode(hashlib.sha256(key).digest()).decode() if key else ""
 
 
 def parse_fingerprint(text: str) -> str:
-    """A fingerprint as a person typed it, with or without the padding at its end. Raises BadInput."""
+    """A fingerprint as typed, with or without padding. Raises BadInput if it is not valid."""
     fingerprint = text.strip()
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise BadInput(
-            f"{clean_text(fingerprint)[:60] or 'Nothing'} is no fingerprint of a key.",
-            next="One looks like SHA256:… and 44 letters, as keys show prints it.",
+            f"{clean_text(fingerprint)[:60] or 'Nothing'} is not a valid key fingerprint.",
+            next="A fingerprint is SHA256: followed by 44 characters, as printed by keys show.",
         )
     return fingerprint if fingerprint.endswith("=") else f"{fingerprint}="
 
@@ -123,7 +123,7 @@ def encode_base64url(data: bytes) -> str:
 
 
 def signed_body_text(body: Body, position: SignedPosition, private_key: "Ed25519PrivateKey") -> str:
-    """The canonical text of a body with the signature of an entry at this position."""
+    """The canonical text of a body, signed for this position."""
     fields = {name: value for name, value in to_json(body).items() if name != SIGNATURE_FIELD}
     unsigned_sha256 = hashlib.sha256(rfc8785.dumps(fields)).hexdigest()
     signature = {
@@ -134,12 +134,12 @@ def signed_body_text(body: Body, position: SignedPosition, private_key: "Ed25519
 
 
 def claims_signature(body: Body) -> bool:
-    """Does a body carry something in the place of a signature, whatever it is?"""
+    """Does a body have a signature field, whatever its content?"""
     return SIGNATURE_FIELD in (body.model_extra or {})
 
 
 def find_signature(body: Body) -> Signature | None:
-    """The signature that a body carries; None for none, and for anything that is not written as one."""
+    """The signature in a body; None if it is absent or malformed."""
     raw = (body.model_extra or {}).get(SIGNATURE_FIELD)
     if not isinstance(raw, dict) or set(raw) != {"key", "value"}:
         return None
@@ -149,9 +149,9 @@ def find_signature(body: Body) -> Signature | None:
 
 
 def hash_unsigned_text(text: str, body: Body) -> str:
-    """The sha256 of the canonical text of a body without its signature; empty for a text that does not carry one as Podium writes it.
+    """The sha256 of the canonical text of a body without its signature; empty if the text has no signature in Podium's format.
 
-    Cutting the member out of the text is what writing the other members anew would give, and costs next to nothing.
+    Cutting the member out of the text gives the same result as serializing the other members again, at almost no cost.
     """
     signature = find_signature(body)
     member = f',"{SIGNATURE_FIELD}":{{"key":"{signature.key}","value":"{signature.value}"}}' if signature else ""
@@ -161,7 +161,7 @@ def hash_unsigned_text(text: str, body: Body) -> str:
 
 
 def is_valid_signature(signature: Signature | None, position: SignedPosition, unsigned_sha256: str) -> bool:
-    """Does a signature fit the body of an entry, in this very position? Says nothing about whose key it is."""
+    """Is a signature valid for the body of an entry at exactly this position? Does not check whose key it is."""
     return signature is not None and unsigned_sha256 != "" and _fits(signature, position, unsigned_sha256)
 
 
@@ -181,7 +181,7 @@ def _fits(signature: Signature, position: SignedPosition, unsigned_sha256: str) 
 
 
 def _statement(position: SignedPosition, unsigned_sha256: str) -> bytes:
-    """The bytes that are signed: RFC 8785."""
+    """The signed bytes: canonical JSON (RFC 8785)."""
     return rfc8785.dumps(
         {
             "podium": _STATEMENT_VERSION,
@@ -196,7 +196,7 @@ def _statement(position: SignedPosition, unsigned_sha256: str) -> bytes:
 
 
 def _decode_base64url(text: str, pattern: re.Pattern[str]) -> bytes:
-    """The bytes of a text in base64url; empty for another length, other characters, or bits at the end that mean nothing."""
+    """Decode base64url; empty for a wrong length, invalid characters, or unused bits at the end."""
     if not pattern.fullmatch(text):
         return b""
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -204,6 +204,6 @@ def _decode_base64url(text: str, pattern: re.Pattern[str]) -> bytes:
 
 
 def _is_weak_key(key: bytes) -> bool:
-    """A public key that is written in a second way, or a point of small order. Nobody's key generator makes one."""
+    """Is this a non-canonical encoding of a public key, or a point of small order? No key generator produces these."""
     y = int.from_bytes(key, "little") & (2**255 - 1)
     return y >= _FIELD_PRIME or y in _SMALL_ORDER_Y

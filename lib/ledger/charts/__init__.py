@@ -1,1 +1,1 @@
-"""Charts of a book: holdings over time and a metric per version. Pure."""
+"""Charts of a book: holdings over time, and a metric per version. Pure."""

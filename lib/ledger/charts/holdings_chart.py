@@ -1,7 +1,7 @@
-"""The holdings chart: a lane per stage (or per model), a bar per holding. Pure: holdings in, chart out.
+"""The holdings chart: one lane per stage (or per model), one bar per holding. Pure: holdings in, chart out.
 
-Solid blue holds Production now, gray held it, pale violet stood in Staging; an unknown interval says so in words. What only an
-imported entry tells is paler, with a dashed edge.
+Solid blue is the present holder of Production, gray a past one, pale violet was in Staging; unknown intervals are labelled. Holdings known
+only from imported entries are paler, with a dashed edge.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ BAR_KINDS = ("now", "past", "staging", "unknown")
 BAR_COLUMNS = ("lane", "version", "stage", "since", "until", "kind", "from_text", "until_text", "known_from", "place")
 IMPORT_SOURCE = "an imported file"
 MAX_BARS_WITH_EDGES = 60
-"""With more bars, narrow ones have no edge: edges in the colour of the page would be all that is seen."""
+"""With more bars, narrow ones have no edge. Otherwise only edges in the page colour would be visible."""
 TIME_FORMAT = "%-d %b %Y, %H:%M:%S UTC"
 
 
 def bar_table(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFrame:
-    """One row per bar: lane, version, stage, since, until, kind. Rows are (lane, holding); open holdings end at `until`."""
+    """One row per bar, with columns BAR_COLUMNS. Input rows are (lane, holding); open holdings end at `until`."""
     bars = [
         (
             lane,
@@ -34,7 +34,7 @@ def bar_table(rows: Sequence[tuple[str, Holding]], until: datetime) -> pd.DataFr
             h.until or max(until, h.since),
             _bar_kind(h),
             f"{h.since:{TIME_FORMAT}}",
-            f"{h.until:{TIME_FORMAT}}" if h.until else "still there",
+            f"{h.until:{TIME_FORMAT}}" if h.until else "now",
             IMPORT_SOURCE if h.is_imported else "the record",
             h.position,
         )
@@ -49,7 +49,7 @@ def holdings_chart(
 ) -> alt.LayerChart:
     """The chart of a `bar_table`: lanes in the given order, version names inside the bars that are wide enough.
 
-    `marked_at` is the instant somebody asked about: a rule in ink, named.
+    `marked_at` is the queried instant, drawn as a labelled rule.
     """
     span = (table.until.max() - table.since.min()).total_seconds() or 1.0
     durations = (table.until - table.since).dt.total_seconds()
@@ -127,19 +127,19 @@ def _kind_color(colors: list[str]) -> alt.Color:
 
 
 def _tooltip() -> list[alt.Tooltip]:
-    """Times as text: a browser would show them in its own zone."""
+    """Times as text, because a browser would convert them to its own zone."""
     titles = {"version": "Version", "stage": "Stage", "from_text": "From", "until_text": "Until", "known_from": "Known from"}
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
 def make_clickable(chart: alt.LayerChart) -> alt.LayerChart:
-    """The chart with its time to be moved and zoomed (shift and wheel) and bars to be clicked: selection `holding`, lane and place."""
+    """The chart with pan and zoom (shift + wheel) along time, and clickable bars: selection `holding` with lane and place."""
     zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
     return chart.add_params(alt.selection_point(name="holding", fields=["lane", "place"], on="click"), zoom)
 
 
 def style_chart(chart: alt.LayerChart, colors: ChartColors) -> alt.LayerChart:
-    """The style of a chart of the record: no frame, soft labels, room at the right and below."""
+    """Apply the style of ledger charts: no frame, soft labels, padding at the right and bottom."""
     return (
         chart.properties(padding={"left": 0, "right": 4, "top": 2, "bottom": 5})
         .configure_view(stroke=None)

@@ -1,4 +1,4 @@
-"""The version timeline: a metric of each version at its registration, with its interval, and who held Production behind it. Pure."""
+"""The version timeline: a metric of each version at its registration, with its interval, and Production holders in the background. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,9 +17,9 @@ CHART_HEIGHT = 250
 def version_metric_chart(
     points: Sequence[VersionMetric], holdings: Sequence[Holding], colors: ChartColors, until: datetime, title: str
 ) -> alt.LayerChart:
-    """Points by time, joined by no line: a version stands for itself. `holdings` are those of Production.
+    """Points over time, without connecting lines, because versions are independent. `holdings` are those of Production.
 
-    The selection `version` gives the entry (its id) of the point that was clicked.
+    The selection `version` holds the entry id of the clicked point.
     """
     table = pd.DataFrame([_table_row(point) for point in points])
     table["at"] = pd.to_datetime(table["at"], utc=True)
@@ -54,7 +54,7 @@ def _table_row(point: VersionMetric) -> dict[str, object]:
     interval = (
         f"{point.low:.4f} to {point.high:.4f}, {point.interval_source}"
         if point.low is not None and point.high is not None
-        else "not known"
+        else "unknown"
     )
     return {
         "version": f"v{point.version}",
@@ -70,7 +70,7 @@ def _table_row(point: VersionMetric) -> dict[str, object]:
 
 
 def _bands(bars: pd.DataFrame, colors: ChartColors, since: alt.X) -> list[alt.Chart]:
-    """Who held Production: pale bands over the whole height, named at their foot."""
+    """The Production holders: pale labelled bands over the full height."""
     if not len(bars):
         return []
     span = (bars.until.max() - bars.since.min()).total_seconds() or 1.0

@@ -1,1 +1,1 @@
-"""What one entry of the ledger says: its types (`types`), their fields, the published schema and the vocabulary. Pure."""
+"""The entries of the ledger: their types (`types`), fields, published schema and vocabulary. Pure."""

@@ -1,4 +1,4 @@
-"""The smaller values that entries carry: numbers and times, a gate with its answer, a waiver, evidence, a source. Pure."""
+"""The smaller values in entries: numbers and times, a gate with its answer, a waiver, evidence, a source. Pure."""
 
 from typing import Annotated, Literal
 
@@ -12,30 +12,30 @@ Number = float | int | str
 
 
 def _check_timestamp(text: str) -> str:
-    """A time with its zone; anything else makes the entry one that nobody can understand."""
+    """Require a time with a zone. Anything else makes the entry unreadable."""
     parse_timestamp(text)
     return text
 
 
 Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
-"""A time as `format_timestamp` writes it."""
+"""A time in the format of `format_timestamp`."""
 
 
 class LedgerValue(BaseModel):
-    """A part of an entry. What a later Podium adds to it is kept."""
+    """A part of an entry. Fields added by a later Podium are preserved."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="allow")
 
 
 class Policy(LedgerValue):
-    """The named set of gates that a decision was held against, with the sha256 of its text."""
+    """The named set of gates that a decision was checked against, with the sha256 of its text."""
 
     name: str
     sha: str = ""
 
 
 class Gate(LedgerValue):
-    """One rule and its answer, with what was measured and what the policy asks for."""
+    """One rule and its answer, with the measured value and the limit set by the policy."""
 
     name: str
     answer: Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -45,7 +45,7 @@ class Gate(LedgerValue):
 
 
 class Waiver(LedgerValue):
-    """A reasoned exception from one gate, which ends on its own."""
+    """A reasoned exception from one gate, with an expiry time."""
 
     gate: str
     reason: Reason
@@ -54,7 +54,7 @@ class Waiver(LedgerValue):
 
 
 class Evidence(LedgerValue):
-    """What a reviewer saw: its sha256 in hex, and where it is kept among the artifacts of the book."""
+    """The evidence a reviewer saw: its sha256 in hex, and its path among the artifacts of the book."""
 
     sha: str
     path: str = ""
@@ -62,7 +62,7 @@ class Evidence(LedgerValue):
 
 
 class Source(LedgerValue):
-    """The file an entry was read from: its name, the sha256 of its bytes in hex, and the line (from 1)."""
+    """The file an entry was imported from: its name, the sha256 of its bytes in hex, and the line (from 1)."""
 
     name: str
     sha256: str
@@ -70,7 +70,7 @@ class Source(LedgerValue):
 
 
 class Correction(LedgerValue):
-    """What shall be read instead of what an entry says; absent parts stand. `void` takes back what was imported by mistake."""
+    """The corrected parts of an entry; absent parts stay valid. `void` withdraws an entry imported by mistake."""
 
     reason: Reason | None = None
     note: str | None = None
@@ -80,5 +80,5 @@ class Correction(LedgerValue):
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """The names of the parts it replaces."""
+        """The names of the replaced parts."""
         return tuple(name for name in Correction.model_fields if getattr(self, name) is not None)

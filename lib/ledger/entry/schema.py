@@ -1,7 +1,6 @@
-"""Which shape a stored body has, and the published schema of all of them. Pure.
+"""Parses stored bodies and publishes the schema of all types. Pure.
 
-A body that fits no shape, of an unknown type or of another schema, becomes `UnknownBody`: what is known of it is shown, nothing is
-trusted.
+A body of an unknown type, shape or schema becomes `UnknownBody`: its readable parts are shown, nothing is trusted.
 """
 
 import json
@@ -49,7 +48,7 @@ FirstSchemaBody = (
     | Volume
 )
 SecondSchemaBody = Settlement | PolicySet
-"""Those of schema 2 that this Podium knows."""
+"""The types of schema 2 known to this Podium."""
 _BODIES_BY_SCHEMA: Mapping[int, TypeAdapter[Any]] = {
     SCHEMA_1: TypeAdapter(Annotated[FirstSchemaBody, Field(discriminator="type")]),
     SCHEMA_2: TypeAdapter(Annotated[SecondSchemaBody, Field(discriminator="type")]),
@@ -68,28 +67,28 @@ _READABLE_PARTS: Mapping[str, TypeAdapter[Any]] = {
 }
 _SIGNATURE_SCHEMA = {
     "type": "object",
-    "description": "Who signed the entry: an Ed25519 public key, and the signature, both base64url without padding.",
+    "description": "The signature of the entry: an Ed25519 public key and the signature, both base64url without padding.",
     "properties": {
         "key": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
         "value": {"type": "string", "pattern": "^[A-Za-z0-9_-]{86}$"},
     },
     "required": ["key", "value"],
 }
-"""It is only published: whatever else stands in that place is read as it is, so that no signature changes what an entry says."""
+"""Only published, not enforced: any other content of the field is accepted, so that a signature never changes what an entry says."""
 _MAX_EXACT_INTEGER = 2**53
-"""From here on JSON knows no whole numbers, only doubles that have no decimals."""
+"""Beyond this, JSON integers are no longer exact, only doubles without decimals."""
 
 
 def _parse_integer(digits: str) -> int | float:
-    """A number written without decimals: a metric of 1e17 is written so, and must be one again to be written anew."""
+    """Parse a number without decimals. A large float such as 1e17 is written that way and must become a float again."""
     return int(digits) if abs(float(digits)) < _MAX_EXACT_INTEGER else float(digits)
 
 
 def parse_body(text: str) -> Body:
-    """The body in a canonical text; `UnknownBody` for everything that fits no shape. Never raises on foreign text."""
+    """Parse the body in a canonical text; `UnknownBody` if it matches no known shape. Never raises on foreign text."""
     try:
         raw = json.loads(text, parse_int=_parse_integer)
-        json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        json.dumps(raw, ensure_ascii=False).encode()  # half a surrogate pair is not valid text
     except (ValueError, RecursionError):
         raw = None
     if not isinstance(raw, dict):
@@ -102,12 +101,12 @@ def parse_body(text: str) -> Body:
 
 
 def is_newer_body(body: Body) -> bool:
-    """Is this an entry that a newer Podium knows and this one does not: of a later schema, or a further type of schema 2?"""
+    """Does this entry require a newer Podium: a later schema, or an unknown type of schema 2?"""
     return body.schema_ > SCHEMA_2 or (body.schema_ == SCHEMA_2 and body.type not in _KNOWN_TYPES)
 
 
 def entry_json_schema() -> dict[str, Any]:
-    """The JSON schema of an entry's body, as it is published: one shape for each type. Further fields are allowed."""
+    """The published JSON schema of entry bodies: one shape per type. Additional fields are allowed."""
     schema = _KNOWN_BODY.json_schema(by_alias=True)
     for definition in schema["$defs"].values():
         if "recorded_at" in definition["properties"]:
@@ -119,7 +118,7 @@ def entry_json_schema() -> dict[str, Any]:
 
 
 def _unknown_body(raw: dict[str, Any]) -> UnknownBody:
-    """What can be read of a body that fits no shape, or belongs to another schema."""
+    """The readable parts of a body with an unknown shape or schema."""
     fields: dict[str, Any] = {name: raw[name] for name in _READABLE_FIELDS if isinstance(raw.get(name), str) and raw[name]}
     for name, adapter in _READABLE_PARTS.items():
         with suppress(ValidationError):

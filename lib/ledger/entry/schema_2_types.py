@@ -1,7 +1,7 @@
 """The shapes of ledger entries of schema 2 (contract §2, marked ²). Pure.
 
-A body of these types is written with `schema: 2`, every other one stays schema 1: a Podium that knows schema 1 alone reads a book with
-such an entry, and writes nothing into it. A further type of schema 2 has its place here and in `schema`.
+Bodies of these types are written with `schema: 2`, all others with schema 1. A Podium that only knows schema 1 can read a book with such
+an entry, but does not write to it. Further types of schema 2 belong here and in `schema`.
 """
 
 from typing import Literal
@@ -24,10 +24,10 @@ class HeadRef(LedgerValue):
 
 
 class Settlement(Body):
-    """A person looked at what stopped the decisions and goes on: at `places` of this book, at `subjects` elsewhere (runs, what a tag
-    names as one, names in the index) that are no part of the record, or at the book `now` in place of the one that `was` remembered.
+    """A person reviewed what blocked decisions and continues. Settled are `places` of this book, `subjects` elsewhere that are not part of
+    the record (runs, tagged run ids, names in the index), or the book `now` in place of the remembered one (`was`).
 
-    Place 0 stands for the parameters of the book that are no places. `why` is what was found, in the words of `verify`.
+    Place 0 stands for the book's parameters that are not places. `why` describes the findings in the words of `verify`.
     """
 
     schema_: Literal[2] = Field(default=SCHEMA_2, alias="schema")
@@ -41,7 +41,7 @@ class Settlement(Body):
 
 
 class PolicySet(Body):
-    """The policy in force for this model from here on, by name, with its text and the sha256 of it."""
+    """The policy in force for this model from now on: its name, its text and the sha256 of the text."""
 
     schema_: Literal[2] = Field(default=SCHEMA_2, alias="schema")
     type: Literal["POLICY"] = "POLICY"

@@ -1,6 +1,6 @@
 """The shapes of ledger entries, schema 1 (contract §2; published in docs/entries.schema.json). Those of schema 2: `schema_2_types`. Pure.
 
-What Podium writes is checked on the way in. What it reads may come from anyone: `schema` finds out which of these it is.
+Podium validates what it writes. What it reads may come from anyone; `schema` determines the type.
 """
 
 import math
@@ -25,21 +25,21 @@ class BackendRef(LedgerValue):
 
 
 class Identity(LedgerValue):
-    """What makes a version itself: numbers restart when a model is made anew. `created` is a time of the store."""
+    """The identity of a version, since numbers restart when a model is re-created. `created` is the store's time."""
 
     created: str
     run_id: str = ""
 
 
 class SlotState(LedgerValue):
-    """What one slot shows: the version its alias points to, and the versions that stand in its stage."""
+    """The state of one slot: the version its alias points to, and the versions in its stage."""
 
     alias: str | None = None
     stage: tuple[str, ...] = ()
 
     @property
     def holders(self) -> tuple[str, ...]:
-        """Every version that the alias or the stage names, in that order."""
+        """Every version named by the alias or in the stage, in that order."""
         return tuple(dict.fromkeys([*([self.alias] if self.alias else []), *self.stage]))
 
 
@@ -48,9 +48,9 @@ EMPTY_SLOT_STATES: Mapping[Slot, SlotState] = {slot: SlotState() for slot in SLO
 
 
 class Lineage(LedgerValue):
-    """Where a version comes from, by value, so that it outlives its run. Hashes are sha256 in hex.
+    """The origin of a version, stored by value so that it outlives its run. Hashes are sha256 in hex.
 
-    `artifact` hashes the list of files of the model as `sha256sum` prints it, sorted by name.
+    `artifact` hashes the file list of the model in the format of `sha256sum`, sorted by name.
     """
 
     run_id: str = ""
@@ -66,7 +66,7 @@ class Lineage(LedgerValue):
 
 
 class Body(LedgerValue):
-    """What every entry says."""
+    """The fields common to all entries."""
 
     schema_: int = Field(default=SCHEMA_1, alias="schema")
     type: str
@@ -83,7 +83,7 @@ class Body(LedgerValue):
 
 
 class Opened(Body):
-    """The record of this model begins, or begins anew."""
+    """The record of this model begins, or begins again."""
 
     type: Literal["OPENED"] = "OPENED"
     why: Literal["first look", "re-created", "deleted"]
@@ -93,7 +93,7 @@ class Opened(Body):
 
 
 class Registered(Body):
-    """A version came to be."""
+    """A version was registered."""
 
     type: Literal["REGISTERED"] = "REGISTERED"
     version: str
@@ -102,9 +102,9 @@ class Registered(Body):
 
 
 class Decided(Body):
-    """Somebody approved, rejected or asked for changes. An approving decision is the intent to move.
+    """A person approved, rejected or asked for changes. An approving decision is the intent to move.
 
-    `slots` are those it speaks of: the one it fills and those its version stood in.
+    `slots` are the slots concerned: the one it fills and those its version held.
     """
 
     type: Literal["DECIDED"] = "DECIDED"
@@ -137,7 +137,7 @@ class Closing(Body):
 
 
 class Observed(Body):
-    """The registry was moved outside, somewhere within the window."""
+    """The registry was changed outside Podium, at some time within the window."""
 
     type: Literal["OBSERVED"] = "OBSERVED"
     was: SlotStates
@@ -147,15 +147,15 @@ class Observed(Body):
 
     @property
     def is_unmoved(self) -> bool:
-        """Does it tell of a deed that moved no version? `now` is then what was recorded before, and not what was seen."""
+        """Does it report an action that moved no version? Then `now` is the previously recorded state, not an observation."""
         return self.note is not None and self.was == self.now and not self.gone
 
 
 class Imported(Body):
-    """What a file tells of the time before the record. `by` imported it, `actor` is who did it then, as the file says.
+    """An entry imported from a file, from before the record began. `by` imported it, `actor` did it originally, according to the file.
 
-    `now` are the holders afterwards, `was` those before, each only for the slots that the file speaks of. Where the file knows only
-    a stretch, `window` is that stretch, and `effective_at` its beginning.
+    `now` are the holders afterwards, `was` those before, each only for slots the file mentions. If the file gives only a period, `window`
+    is that period and `effective_at` its start.
     """
 
     type: Literal["IMPORTED"] = "IMPORTED"
@@ -174,7 +174,7 @@ class Imported(Body):
 
 
 class Requested(Body):
-    """Somebody asks to move a version."""
+    """A person requests to move a version."""
 
     type: Literal["REQUESTED"] = "REQUESTED"
     version: str
@@ -189,14 +189,14 @@ class Requested(Body):
 
 
 class Withdrawn(Body):
-    """Somebody takes a request back."""
+    """A person withdraws a request."""
 
     type: Literal["WITHDRAWN"] = "WITHDRAWN"
     request: str
 
 
 class Frozen(Body):
-    """The state of a run was committed; `dvc` names the data files by path with their hash."""
+    """The state of a run was committed; `dvc` maps the paths of data files to their hashes."""
 
     type: Literal["FROZEN"] = "FROZEN"
     run_id: str
@@ -205,7 +205,7 @@ class Frozen(Body):
 
 
 class Corrected(Body):
-    """What earlier entries (by id) say is to be read otherwise. They stay as they are."""
+    """A correction of earlier entries (by id), which stay unchanged."""
 
     type: Literal["CORRECTED"] = "CORRECTED"
     supersedes: tuple[str, ...] = Field(min_length=1)
@@ -223,9 +223,9 @@ class FollowedUp(Body):
 
 
 class Carry(LedgerValue):
-    """What a book added up to when one of its volumes ended. Nobody decides by it: it is there to be compared and to be read alone.
+    """The state of a book at the end of a volume. For comparison and information only; no decision depends on it.
 
-    `wanted` are the holders the ledger wished for, `named` the slots that a decision ever spoke of, `open` the ids of open intents.
+    `wanted` are the desired holders, `named` the slots that any decision concerned, `open` the ids of open intents.
     """
 
     created: Timestamp | None = None
@@ -239,7 +239,7 @@ class Carry(LedgerValue):
 
 
 class Volume(Body):
-    """The book goes on in another run, `next`; the last entry of its volume."""
+    """The book continues in another run, `next`. The last entry of its volume."""
 
     type: Literal["VOLUME"] = "VOLUME"
     next: str
@@ -247,7 +247,7 @@ class Volume(Body):
 
 
 class UnknownBody(Body):
-    """An entry whose type or shape this Podium does not know: shown, never trusted."""
+    """An entry of a type or shape unknown to this Podium: shown, never trusted."""
 
     model: str = ""
     recorded_at: str = ""
@@ -257,17 +257,17 @@ class UnknownBody(Body):
 
 
 def canonical_json(body: Body) -> str:
-    """The text an entry is hashed from: RFC 8785, absent fields absent."""
+    """The text from which an entry is hashed: RFC 8785, without absent fields."""
     return rfc8785.dumps(to_json(body)).decode()
 
 
 def to_json(body: BaseModel) -> dict[str, Any]:
-    """A body as JSON values, under the names of the contract, absent fields absent."""
+    """A body as JSON values, under the names of the contract, without absent fields."""
     return body.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def to_json_number(value: float) -> Number:
-    """A metric as JSON can hold it: NaN and the infinities become words."""
+    """A metric as a JSON value: NaN and the infinities become strings."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -14,9 +14,9 @@ STAGES: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
 SLOTS: Mapping[Slot, Stage] = {"production": "Production", "staging": "Staging"}
 REASON_CATEGORIES: Mapping[str, str] = {
     "better": "Measured better",
-    "needed": "The product needs it",
+    "needed": "Needed by the product",
     "compliance": "Safety or compliance",
-    "incident": "Answer to an incident",
+    "incident": "Response to an incident",
     "housekeeping": "Tidying up",
     "other": "Something else",
 }
@@ -25,7 +25,7 @@ MAX_REASON_LENGTH = 2000
 MAX_NAME_LENGTH = 60
 NO_HOLDER = "none"
 RESTORED_NOTE = "The book itself was deleted, and restored"
-"""The note of the entry that records this."""
+"""The note of the entry that records a restored book."""
 _STAGE_SUGGESTIONS = {
     "archive": "Archived",
     "development": "None (or Staging)",
@@ -36,7 +36,7 @@ _STAGE_SUGGESTIONS = {
 
 
 class Actor(BaseModel):
-    """Who acts, and how sure the name is: `declared` was typed, `server` and `oidc` were verified by somebody else."""
+    """Who acts, and how the name is known: `declared` was typed, `server` and `oidc` were verified externally."""
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -49,7 +49,7 @@ UNKNOWN_ACTOR = Actor(name="unknown")
 
 
 class Reason(BaseModel):
-    """Why somebody acts: a category of CATEGORIES and a text of at least 20 characters."""
+    """The reason for an action: a category of REASON_CATEGORIES and a text of at least 20 characters."""
 
     model_config = ConfigDict(frozen=True)
     category: str
@@ -61,46 +61,47 @@ def make_reason(category: str, text: str) -> Reason:
     reason_text = clean_text(text)
     if category not in REASON_CATEGORIES:
         raise BadInput(
-            f"{clean_text(category) or 'Nothing'} is no category of reasons.", next=f"Use one of: {', '.join(REASON_CATEGORIES)}."
+            f"{clean_text(category) or 'Nothing'} is not a valid category.", next=f"Use one of: {', '.join(REASON_CATEGORIES)}."
         )
     if len(reason_text) < MIN_REASON_LENGTH:
         missing = MIN_REASON_LENGTH - len(reason_text)
         raise BadInput(
-            f"The reason has {len(reason_text)} characters.",
-            next=f"Say in {missing} more what a reader in two years needs to know.",
+            f"The reason has only {len(reason_text)} characters.",
+            next=f"Add at least {missing} more: what will a reader in two years need to know?",
         )
     if len(reason_text) > MAX_REASON_LENGTH:
         raise BadInput(
-            f"The reason has {len(reason_text):,} characters; {MAX_REASON_LENGTH:,} fit.",
-            next="Say it shorter and link to the rest.",
+            f"The reason has {len(reason_text):,} characters; the limit is {MAX_REASON_LENGTH:,}.",
+            next="Shorten it and link to the details.",
         )
     return Reason(category=category, text=reason_text)
 
 
 def declared_actor(name: str, via: str | None = None) -> Actor:
-    """An actor from a typed name. Raises BadInput when nothing readable is left of it."""
+    """An actor from a typed name. Raises BadInput if no readable characters remain, or if it is too long."""
     actor_name = clean_text(name)
     if not actor_name:
-        raise BadInput("Nobody is named as the one who does this.", next="Say your name.")
+        raise BadInput("Your name is required.", next="Enter your name.")
     if len(actor_name) > MAX_NAME_LENGTH:
         raise BadInput(
-            f"The name has {len(actor_name)} characters; {MAX_NAME_LENGTH} fit.", next="Use the name your team knows you by."
+            f"The name has {len(actor_name)} characters; the limit is {MAX_NAME_LENGTH}.",
+            next="Use the name your team knows you by.",
         )
     return Actor(name=actor_name, via=via)
 
 
 def parse_stage(text: str) -> Stage:
-    """The stage a person means; capitals do not matter. Raises BadInput with the right word for the usual wrong ones."""
+    """Parse a stage, ignoring case. Raises BadInput with a suggestion for common mistakes."""
     for stage in STAGES:
         if stage.lower() == text.strip().lower():
             return stage
     suggestion = _STAGE_SUGGESTIONS.get(text.strip().lower())
     raise BadInput(
-        f"{clean_text(text)[:40] or 'Nothing'} is no stage.",
-        next=f"You probably mean {suggestion}." if suggestion else f"The stages are {', '.join(STAGES)}.",
+        f"{clean_text(text)[:40] or 'Nothing'} is not a valid stage.",
+        next=f"Did you mean {suggestion}?" if suggestion else f"The stages are {', '.join(STAGES)}.",
     )
 
 
 def slot_of(stage: str) -> Slot | None:
-    """The alias that goes with a stage; None for stages that nobody holds."""
+    """The alias that belongs to a stage; None for stages without a holder."""
     return next((slot for slot, name in SLOTS.items() if name == stage), None)

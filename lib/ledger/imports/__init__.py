@@ -1,1 +1,1 @@
-"""Files with decisions from before the record, parsed into entries. Pure."""
+"""Parses files of decisions from before the record into entries. Pure."""

@@ -1,7 +1,7 @@
-"""Reading a file of earlier decisions, CSV or JSON (docs/import.md), into imported entries. Pure.
+"""Parses a file of earlier decisions, CSV or JSON (docs/import.md), into imported entries. Pure.
 
-Every line is judged before anything is given back, and all that is wrong is named at once with its line. What a line leaves open
-stays open: nothing is guessed from other lines, but who held a slot before a version left it.
+All lines are checked first, and all problems are reported together with their lines. Missing values stay unknown: nothing is inferred
+from other lines, except who held a slot before a version left it.
 """
 
 import csv
@@ -41,13 +41,13 @@ _PREFIXES = (METRIC_PREFIX, DATA_PREFIX)
 _VERDICTS = ("approve", "reject", "changes")
 MAX_FILE_BYTES = 10_000_000
 MAX_PROBLEMS_LISTED = 8
-"""How many problems one message names."""
+"""How many problems one message lists."""
 _IGNORED_FIELDS = ("recorded_at", "by", "backend", "source", "was", "now", "sig")
 
 
 @dataclass(frozen=True)
 class ImportContext:
-    """What a file is read against: the model, the zone of times that name none, the present, and when the record begins."""
+    """The context for parsing: the model, the zone of times without one, the present, and the start of the record."""
 
     model: str
     zone: str
@@ -65,7 +65,7 @@ class ImportRow:
 
 @dataclass(frozen=True)
 class ParsedImportFile:
-    """What a file tells of one model: the fields of its entries in the order of their times, and how many lines are of others."""
+    """The parsed file for one model: the fields of its entries by time, and the number of lines about other models."""
 
     name: str
     sha256: str
@@ -74,7 +74,7 @@ class ParsedImportFile:
 
 
 def parse_import_file(name: str, data: bytes, context: ImportContext) -> ParsedImportFile:
-    """Read a file of earlier decisions. Raises BadInput with every line that cannot be, and why."""
+    """Parse a file of earlier decisions. Raises BadInput listing the invalid lines and their problems."""
     is_json = name.lower().endswith(".json") or data.lstrip()[:1] in (b"[", b"{")
     rows = _parse_json(data) if is_json else _parse_csv(data)
     other_rows = [row for row in rows if _cell_text(row, "model") not in ("", context.model)]
@@ -89,15 +89,15 @@ def parse_import_file(name: str, data: bytes, context: ImportContext) -> ParsedI
             problems.append(f"line {row.line_number}: {error.what} {error.next}".strip())
     if problems:
         more_text = f" And {len(problems) - MAX_PROBLEMS_LISTED} more lines." if len(problems) > MAX_PROBLEMS_LISTED else ""
-        raise _file_error(" ".join(problems[:MAX_PROBLEMS_LISTED]) + more_text, "Set these lines right, then import again.")
+        raise _file_error(" ".join(problems[:MAX_PROBLEMS_LISTED]) + more_text, "Fix these lines, then import again.")
     if not rows:
-        raise _file_error("The file has no line below its heading.")
+        raise _file_error("The file has no lines below its header.")
     timed_fields.sort(key=lambda timed: timed[0].at)
     return ParsedImportFile(name, sha256, tuple(_add_holders(fields for _, fields in timed_fields)), len(other_rows))
 
 
 def deduplication_key(body: Imported) -> str:
-    """What makes an imported entry the same as another: all it tells, but not which file told it and who imported it."""
+    """The key by which imported entries count as equal: all their content, except the file and who imported it."""
     fields = {name: value for name, value in to_json(body).items() if name not in _IGNORED_FIELDS}
     return rfc8785.dumps(fields).decode()
 
@@ -113,32 +113,32 @@ def _parse_csv(data: bytes) -> list[ImportRow]:
         line_number = reader.line_num + 1
         for cells in reader:
             if len(cells) > len(columns):
-                what = f"line {line_number}: there are {len(cells)} values for {len(columns)} columns."
-                raise BadInput(what, next="Quote values with commas.")
+                what = f"line {line_number}: {len(cells)} values for {len(columns)} columns."
+                raise BadInput(what, next="Quote values that contain commas.")
             if any(cell.strip() for cell in cells):
                 rows.append(ImportRow(line_number, dict(zip(columns, cells, strict=False))))
             line_number = reader.line_num + 1
     except csv.Error as error:
-        raise _file_error(f"line {line_number}: this is no CSV ({error}).") from error
+        raise _file_error(f"line {line_number}: not valid CSV ({error}).") from error
     return rows
 
 
 def _parse_json(data: bytes) -> list[ImportRow]:
     try:
         document = json.loads(_decode(data))
-        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is not valid text
     except (ValueError, RecursionError) as error:
-        raise _file_error(f"This is no JSON: {clean_text(str(error))[:100]}.") from error
+        raise _file_error(f"The file is not valid JSON: {clean_text(str(error))[:100]}.") from error
     objects = document.get("entries") if isinstance(document, dict) else document
     if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
-        raise _file_error("The JSON is no list of objects.")
+        raise _file_error("The JSON is not a list of objects.")
     rows = [ImportRow(n, _flatten(item)) for n, item in enumerate(objects, 1)]
     _parse_columns(dict.fromkeys(name for row in rows for name in row.values))
     return rows
 
 
 def _flatten(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Objects `metrics` and `data` as the columns they would be in a CSV."""
+    """Flatten the objects `metrics` and `data` into the columns of the CSV format."""
     flat = {name: value for name, value in item.items() if name not in ("metrics", "data")}
     for name, prefix in (("metrics", METRIC_PREFIX), ("data", DATA_PREFIX)):
         inner = item.get(name) or {}
@@ -148,7 +148,7 @@ def _flatten(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decode(data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
-        raise _file_error(f"The file has {len(data):,} bytes; {MAX_FILE_BYTES:,} can be read.", "Split it.")
+        raise _file_error(f"The file has {len(data):,} bytes; the limit is {MAX_FILE_BYTES:,}.", "Split it.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -166,9 +166,9 @@ def _parse_columns(names: Iterable[str]) -> list[str]:
     missing_names = [name for name in ("when", "version") if name not in columns]
     repeated_names = sorted({name for name in columns if columns.count(name) > 1})
     if unknown_names or missing_names or repeated_names:
-        problems = [f"{clean_text(name)[:40] or 'an empty name'} is no column" for name in unknown_names]
+        problems = [f"{clean_text(name)[:40] or 'an empty name'} is not a column" for name in unknown_names]
         problems += [f"{name} is missing" for name in missing_names]
-        problems += [f"{clean_text(name)[:40]} stands there twice" for name in repeated_names]
+        problems += [f"{clean_text(name)[:40]} appears twice" for name in repeated_names]
         fix = f"The columns are {', '.join(IMPORT_COLUMNS)}, metric.NAME and data.NAME."
         raise _file_error(f"line 1: {', '.join(problems[:MAX_PROBLEMS_LISTED])}.", fix)
     return columns
@@ -183,7 +183,7 @@ def _parse_when(row: ImportRow, context: ImportContext) -> TimeQuery:
 
 
 def _parse_entry_fields(row: ImportRow, query: TimeQuery, source: Source) -> dict[str, Any]:
-    """What the line says, without who imports it and without the holders."""
+    """The fields of an entry from a line, without the importer and the holders."""
     entry_type = _parse_choice(row, "entry", IMPORTABLE_TYPES, str.upper) or "APPLIED"
     text, name, note = (_cell_text(row, key) for key in ("reason", "by", "note"))
     fields: dict[str, Any] = {
@@ -213,17 +213,17 @@ def _parse_reason(row: ImportRow, text: str) -> Reason:
 def _require_stages_and_outcome(fields: Mapping[str, Any]) -> None:
     entry_type, from_, to = fields["of"], fields["from_"], fields["to"]
     if entry_type == "APPLIED" and to is None:
-        raise BadInput("It does not say where the version went (to).")
+        raise BadInput("The target stage of the version (to) is missing.")
     if entry_type == "APPLIED" and slot_of(to) is None and from_ is None:
-        raise BadInput(f"It does not say which stage the version left for {to} (from).")
+        raise BadInput(f"The stage the version left for {to} (from) is missing.")
     if entry_type == "APPLIED" and from_ == to:
-        raise BadInput(f"It says that the version went from {to} to {to}.")
+        raise BadInput(f"The version cannot move from {to} to {to}.")
     if entry_type == "FOLLOWED_UP" and fields["outcome"] is None:
-        raise BadInput("It does not say how it turned out (outcome): right or wrong.")
+        raise BadInput("The outcome is missing: right or wrong.")
 
 
 def _add_holders(entry_fields: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """The same with the holders after each move. A version leaves a stage once; being pushed out by another counts as leaving."""
+    """Add the holders after each move. A version leaves a stage once; being displaced by another one counts as leaving."""
     holders, displaced_versions = dict[str, str](), set[tuple[str, str]]()
     for fields in entry_fields:
         if fields["of"] != "APPLIED":
@@ -263,37 +263,37 @@ def _parse_number(row: ImportRow, key: str) -> Number:
     try:
         return to_json_number(float(_cell_text(row, key)))
     except ValueError as error:
-        raise BadInput(f"{_cell_text(row, key)[:40]} is no number ({clean_text(key)[:40]}).") from error
+        raise BadInput(f"{_cell_text(row, key)[:40]} is not a number ({clean_text(key)[:40]}).") from error
 
 
 def _parse_version(row: ImportRow) -> str:
     version = _cell_text(row, "version")
     version = version[1:] if version[:1] in ("v", "V") and version[1:2].isdigit() else version
     if not version or len(version) > 40:
-        raise BadInput("It names no version." if not version else "The version is longer than 40 characters.")
+        raise BadInput("The version is missing." if not version else "The version is longer than 40 characters.")
     return version
 
 
 def _parse_choice(row: ImportRow, key: str, choices: Iterable[str], normalize: Callable[[str], str]) -> str | None:
     value = normalize(_cell_text(row, key))
     if value and value not in choices:
-        raise BadInput(f"{value[:40]} cannot stand in {key}; use one of {', '.join(choices)}.")
+        raise BadInput(f"{value[:40]} is not a valid {key}. Use one of {', '.join(choices)}.")
     return value or None
 
 
 def _require_length(key: str, text: str) -> str:
     if len(text) > MAX_REASON_LENGTH:
-        raise BadInput(f"The {key} has {len(text):,} characters; {MAX_REASON_LENGTH:,} fit.")
+        raise BadInput(f"The {key} has {len(text):,} characters; the limit is {MAX_REASON_LENGTH:,}.")
     return text
 
 
 def _cell_text(row: ImportRow, key: str) -> str:
     value = row.values.get(key)
     if isinstance(value, dict | list):
-        raise BadInput(f"{key} holds more than one value.")
+        raise BadInput(f"{key} contains more than one value.")
     text = "" if value is None else clean_text(str(value))
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise BadInput(f"{key} holds half a character.") from error
+        raise BadInput(f"{key} contains an invalid Unicode character.") from error
     return text

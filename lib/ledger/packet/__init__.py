@@ -1,1 +1,1 @@
-"""A packet: the document, which entries belong to it, and its offline verification. Pure."""
+"""Packets: the document, the selection of its entries, and its offline verification. Pure."""

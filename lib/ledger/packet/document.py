@@ -1,8 +1,8 @@
-"""A packet: what one decision, or one answer about the past, rests on, as a document that stands without the backend. Pure.
+"""A packet: the evidence for one decision, or one answer about the past, as a self-contained document. Pure.
 
-It carries entries as they were written, with their signatures, the hashes of the whole book up to its head, evidence, the registry at
-that moment and a picture, and a hash of each part. `verify` checks such a document against itself. The hashes show what was changed in a
-file; they are no signature: compare the head with the book, or the fingerprint of the keys with one that was noted elsewhere.
+It contains entries as written with their signatures, the hashes of the complete book up to its head, evidence, the registry at that
+moment, a picture, and a hash of each part. `verify` checks that such a document is consistent. The hashes reveal changes to a file, but
+they are not a signature: compare the head with the book, or the fingerprints of the keys with ones stored elsewhere.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ FORMAT_VERSION: FormatVersion = 2
 DECISION_KIND: SubjectKind = "decision"
 AS_OF_KIND: SubjectKind = "as of"
 ParamsByRun = Mapping[str, Mapping[str, str]]
-"""Run id → its parameters, for every run that a book was decoded from."""
+"""Run id → its parameters, for every run from which a book was decoded."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Part(BaseModel):
 
 
 class PacketVolume(_Part):
-    """One run of the book: the chain before its first place, and the sha256 of the body at each place from there on."""
+    """One run of the book: the chain before its first place, and the sha256 of the body at each place from there."""
 
     run_id: str
     first: int = Field(default=1, ge=1)
@@ -51,7 +51,7 @@ class PacketVolume(_Part):
 
 
 class PacketBook(_Part):
-    """The whole chain up to the head: whoever noted a head earlier can compare."""
+    """The complete chain up to the head, for comparison with heads stored earlier."""
 
     model: str
     volumes: tuple[PacketVolume, ...] = Field(min_length=1)
@@ -60,7 +60,7 @@ class PacketBook(_Part):
 
 
 class PacketEntry(_Part):
-    """An entry as it stands in the book: `text` is the body that was hashed, RFC 8785."""
+    """An entry as stored in the book: `text` is the hashed body, RFC 8785."""
 
     place: int
     id: str
@@ -70,7 +70,7 @@ class PacketEntry(_Part):
 
 
 class PacketKey(_Part):
-    """A key that signed entries of the packet. `name`, `own` and `trusted` are the word of whoever made the packet."""
+    """A key that signed entries of the packet. `name`, `own` and `trusted` are claims of the exporter."""
 
     fingerprint: str
     key: str
@@ -80,7 +80,7 @@ class PacketKey(_Part):
 
 
 class PacketSignatures(_Part):
-    """How many entries of the packet are signed by keys that whoever made it trusted, by others, or by none."""
+    """How many entries of the packet are signed by keys the exporter trusted, by other keys, or not at all."""
 
     trusted: int = 0
     unknown: int = 0
@@ -88,7 +88,7 @@ class PacketSignatures(_Part):
 
 
 class PacketSubject(_Part):
-    """What the packet is about: an entry, or a stage at a time (`at`, `until` and `zone` as `asof` prints them)."""
+    """What the packet is about: an entry, or a stage at a time (`at`, `until` and `zone` as in the output of `asof`)."""
 
     kind: SubjectKind
     model: str
@@ -111,14 +111,14 @@ class PacketPicture(_Part):
 
 
 class PacketOrigin(_Part):
-    """When the packet was made and by whom."""
+    """When the packet was created and by whom."""
 
     at: str
     by: Actor
 
 
 class Packet(_Part):
-    """A packet without its hashes. `shown` are the places that prove it; `unrecorded` is the body of what a look would write.
+    """A packet without its hashes. `shown` are the places that prove it; `unrecorded` is the body that a sync would append.
 
     Format 1 has neither `keys` nor `signatures`.
     """
@@ -149,7 +149,7 @@ SECTIONS_BY_FORMAT: Mapping[int, tuple[str, ...]] = {
 
 
 def packet_volumes(params_by_run: ParamsByRun, book: DecodedBook) -> tuple[PacketVolume, ...]:
-    """The hashes of a book, volume by volume; one that is still empty is named by the entry before it, and left out."""
+    """The hashes of a book by volume. A still empty volume is left out; the entry before it names it."""
     ends = [*(volume.first_position for volume in book.volumes[1:]), book.head + 1]
     return tuple(
         _packet_volume(params_by_run[volume.run_id], book, volume, end)
@@ -159,7 +159,7 @@ def packet_volumes(params_by_run: ParamsByRun, book: DecodedBook) -> tuple[Packe
 
 
 def packet_entries(params_by_run: ParamsByRun, book: DecodedBook, positions: Iterable[int]) -> tuple[PacketEntry, ...]:
-    """The entries at these positions as they stand in the book; positions that hold no readable entry are left out."""
+    """The entries at these positions as stored in the book; positions without a readable entry are left out."""
     wanted_positions, first_positions = set(positions), [volume.first_position for volume in book.volumes]
     chosen_entries = [entry for entry in book.entries if entry.position in wanted_positions]
     return tuple(
@@ -169,19 +169,19 @@ def packet_entries(params_by_run: ParamsByRun, book: DecodedBook, positions: Ite
 
 
 def hashed_document(packet: Packet) -> dict[str, Any]:
-    """The document with a hash of each part, and one over these hashes."""
+    """The document with a hash of each part and a hash over these hashes."""
     parts = packet.model_dump(mode="json")
     hashes = {name: hash_json(parts[name]) for name in SECTIONS}
     return {**parts, "hashes": hashes, "sha256": hash_json(hashes)}
 
 
 def document_to_json(document: Mapping[str, Any]) -> str:
-    """The document as a file holds it. ASCII, so that no mail gateway and no invisible mark changes what is read."""
+    """The text of the document in a file. ASCII, so that mail gateways and invisible characters cannot alter it."""
     return json.dumps(document, indent=1) + "\n"
 
 
 def hash_json(part: Any) -> str:
-    """sha256 of a part, RFC 8785. Raises ValueError for what cannot be written that way."""
+    """sha256 of a part as canonical JSON (RFC 8785). Raises ValueError if it cannot be serialized."""
     return hashlib.sha256(rfc8785.dumps(part)).hexdigest()
 
 
@@ -197,7 +197,7 @@ def recompute_chains(volumes: Sequence[PacketVolume]) -> list[str]:
 
 
 def _packet_volume(params: Mapping[str, str], book: DecodedBook, volume: VolumeRef, end: int) -> PacketVolume:
-    """One volume, up to before the position `end`."""
+    """One volume up to, but not including, the position `end`."""
     previous_chains = [volume.chain_before, *book.chains[volume.first_position : end]]
     hashes = tuple(
         _body_sha(params[param_key(position)], (previous_chains[n], book.chains[position]), position)
@@ -207,12 +207,12 @@ def _packet_volume(params: Mapping[str, str], book: DecodedBook, volume: VolumeR
 
 
 def _body_sha(value: str, chain_step: tuple[str, str], position: int) -> str:
-    """The sha256 that the chain went on with: the one written before an entry, or that of a whole value that is none."""
+    """The sha256 that continued the chain: the one in the entry's header, or that of the complete value if it is not an entry."""
     claimed_sha = value[27:91]
     for candidate in (claimed_sha, hash_text(value)):
         if next_chain(chain_step[0], candidate) == chain_step[1]:
             return candidate
-    raise LedgerBroken(f"The value at place {position} was changed while it was read.", next="Try again.")
+    raise LedgerBroken(f"The value at place {position} changed while it was being read.", next="Try again.")
 
 
 def _packet_entry(params: Mapping[str, str], entry: Entry) -> PacketEntry:

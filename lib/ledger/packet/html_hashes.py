@@ -1,6 +1,6 @@
-"""The page of a packet around its data: cut into parts that are hashed one by one, so that a changed one can be named. Pure.
+"""Hashes of the HTML page around the data of a packet: each part is hashed separately, so that changed parts can be named. Pure.
 
-A part is what stands in a `<section id="…">`; everything else is "the rest". The data stands at the end as escaped text.
+A part is the content of a `<section id="…">`; everything else is "rest". The data is at the end as escaped text.
 """
 
 import html
@@ -19,14 +19,14 @@ _SECTION = re.compile(r'<section id="([a-z0-9-]+)">(.*?)</section>', re.DOTALL)
 
 @dataclass(frozen=True)
 class PageSections:
-    """The escaped data of a page, and the sha256 of each other part by its name."""
+    """The escaped data of a page, and the sha256 of every other part by name."""
 
     data: str
     hashes: dict[str, str]
 
 
 def split_page(page: str) -> PageSections | None:
-    """Take a page apart; None for one that does not hold the data exactly once."""
+    """Split a page into its sections. Returns None if it does not contain the data exactly once."""
     matches = _DATA.findall(page)
     if len(matches) != 1:
         return None
@@ -36,7 +36,7 @@ def split_page(page: str) -> PageSections | None:
 
 
 def embed_document(page: str, document: Mapping[str, Any]) -> str:
-    """Put the document and the hashes of the page's own parts into the page. Its place for the data must still be empty."""
+    """Insert the document and the hashes of the page's parts into the page, whose data section must still be empty."""
     sections = split_page(page)
     assert sections is not None
     data_text = document_to_json({"packet": document, "page": sections.hashes})

@@ -1,6 +1,6 @@
-"""Which entries a packet has to show: those that led to a decision and came of it, or those that prove an answer. Pure.
+"""Selects the entries of a packet: those leading to and resulting from a decision, or those that prove an answer. Pure.
 
-A decision is followed through the ids that entries name each other by, so it does not matter which types of entries do so.
+Related entries are found by the ids in their bodies, regardless of entry types.
 """
 
 import re
@@ -18,16 +18,18 @@ _ENTRY_ID = re.compile(r'"([0-9A-HJKMNP-TV-Z]{26})"')
 
 
 def find_entry(entries: Sequence[Entry], id_or_position: str) -> Entry:
-    """The entry with this id, or at this position. Raises NotFound when the book has none."""
+    """The entry with this id, or at this position. Raises NotFound if the book has none."""
     key = id_or_position.strip()
     for entry in entries:
         if entry.id == key.upper() or (key.isascii() and key.isdigit() and entry.position == int(key)):
             return entry
-    raise NotFound(f"The record of this model has no entry {key[:40]}.", means="", next="history names places and ids.")
+    raise NotFound(
+        f"The record of this model has no entry {key[:40]}.", means="", next="Run history --json to see places and ids."
+    )
 
 
 def related_positions(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]:
-    """The positions of what an entry names, what names it, where its versions come from, and where the record begins."""
+    """The positions of entries linked to an entry in either direction, of its versions' registrations, and of the start of the record."""
     life_entries = _life_entries(entries, entry)
     linked_entries = _linked_entries(life_entries, entry)
     versions = {version for other in linked_entries for version in _mentioned_versions(other.body)}
@@ -42,7 +44,7 @@ def related_positions(entries: Sequence[Entry], entry: Entry) -> tuple[int, ...]
 
 
 def proof_positions(entries: Sequence[Entry], answer: AsOfAnswer) -> tuple[int, ...]:
-    """The positions that prove an answer: those of the holdings it speaks of, else those between which nobody held the slot."""
+    """The positions that prove an answer: those of its holdings, or those around the gap if the slot was empty."""
     holdings = [h for h in all_holdings(entries) if h.slot == answer.slot]
     overlapping = [h for h in holdings if h.since <= answer.query.end and (h.until is None or h.until >= answer.query.at)]
     proof_holdings = overlapping or _adjacent_holdings(holdings, answer)
@@ -58,7 +60,7 @@ def _adjacent_holdings(holdings: Sequence[Holding], answer: AsOfAnswer) -> list[
 
 
 def _life_entries(entries: Sequence[Entry], entry: Entry) -> list[Entry]:
-    """The entries of the life of the model that this entry belongs to."""
+    """The entries of the model's life to which this entry belongs."""
     life_entries = list[Entry]()
     for other in entries:
         if isinstance(other.body, Opened):

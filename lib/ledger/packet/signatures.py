@@ -1,7 +1,7 @@
-"""The signatures of the entries in a packet: found anew from the packet alone, and judged by whoever's keys are named. Pure.
+"""The signatures of the entries in a packet: recomputed from the packet alone and checked against given keys. Pure.
 
-An entry in a packet carries what its signature needs: its text, its id, and its place in a chain that is recomputed. So a packet that
-somebody forged as a whole carries no signature of a key that is not his.
+An entry in a packet carries everything its signature covers: its text, its id, and its place in a chain that is recomputed. So a
+completely forged packet cannot contain signatures by keys the forger does not own.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,7 +14,7 @@ from lib.ledger.packet.document import Mismatch, Packet, PacketEntry, PacketKey,
 
 
 def packet_book(packet: Packet) -> DecodedBook:
-    """The book as far as a packet holds it, its chain recomputed. Entries that do not stand in the chain are left out."""
+    """The part of the book in a packet, with its chain recomputed. Entries outside the chain are left out."""
     chains = recompute_chains(packet.book.volumes)
     entries = [_decode_entry(entry) for entry in packet.entries if 1 <= entry.place < len(chains)]
     volumes = tuple(VolumeRef(volume.run_id, volume.first, volume.before) for volume in packet.book.volumes)
@@ -22,7 +22,7 @@ def packet_book(packet: Packet) -> DecodedBook:
 
 
 def exporters_keys(packet: Packet) -> TrustedKeys:
-    """The keys of a packet as whoever made it knew them. That is a claim of the packet: its own page is shown by it, nothing is judged."""
+    """The keys of a packet as claimed by the exporter. Used to display the packet's own page, never to verify it."""
     return TrustedKeys(
         tuple(
             KnownKey(key.fingerprint, key.name, is_own=key.own, is_trusted=key.trusted, public_key=key.key) for key in packet.keys
@@ -31,13 +31,13 @@ def exporters_keys(packet: Packet) -> TrustedKeys:
 
 
 def packet_keys(book: DecodedBook, positions: Collection[int], keys: TrustedKeys) -> tuple[PacketKey, ...]:
-    """The keys that signed the entries at these positions, with what is known of them here."""
+    """The keys that signed the entries at these positions, with what is known about them here."""
     keys_by_fingerprint = dict[str, PacketKey]()
     for entry in book.entries:
         if entry.position in positions and has_valid_signature(book, entry):
             signature, fingerprint = find_signature(entry.body), entry_fingerprint(entry)
             key = keys.find(fingerprint) or KnownKey(fingerprint, is_trusted=False)
-            name = "the Podium that made this packet" if key.is_own else key.name
+            name = "the Podium that created this packet" if key.is_own else key.name
             keys_by_fingerprint[fingerprint] = PacketKey(
                 fingerprint=fingerprint,
                 key=signature.key if signature else "",
@@ -56,24 +56,26 @@ def packet_signatures(book: DecodedBook, positions: Collection[int], keys: Trust
 
 
 def signature_mismatches(packet: Packet, book: DecodedBook) -> Iterator[Mismatch]:
-    """Signatures that do not fit, and keys and counts that do not follow from the entries."""
+    """Invalid signatures, and keys and counts that do not match the entries."""
     positions = frozenset(entry.place for entry in packet.entries)
     for entry in book.entries:
         if claims_signature(entry.body) and not has_valid_signature(book, entry):
-            yield Mismatch(f"entry {entry.position}", "The signature of this entry does not fit its text, its place or its key.")
+            yield Mismatch(
+                f"entry {entry.position}", "The signature of this entry is not valid for its text, its place or its key."
+            )
     keys = exporters_keys(packet)
     expected_keys = {(key.fingerprint, key.key) for key in packet_keys(book, positions, keys)}
     if {(key.fingerprint, key.key) for key in packet.keys} != expected_keys:
         yield Mismatch("keys", "These are not the keys that signed the entries.")
     if packet_signatures(book, positions, keys) != packet.signatures:
-        yield Mismatch("signatures", "The entries do not carry so many signatures.")
+        yield Mismatch("signatures", "The number of signatures does not match the entries.")
 
 
 def trust_problems(packet: Packet, book: DecodedBook, keys: TrustedKeys) -> Iterator[Mismatch]:
-    """What keeps the entries that prove this packet from being vouched for by these keys.
+    """The reasons why these keys do not vouch for all entries that prove this packet.
 
-    Entries from before a book was signed are no problem by themselves; an unsigned one after a signed one is, and so is a packet
-    in which none of these keys vouches for anything.
+    Entries from before a book was first signed are accepted. An unsigned entry after a signed one is a problem, and so is a packet without
+    any entry signed by these keys.
     """
     statuses = {entry.position: signature_status(book, entry, keys) for entry in book.entries}
     first_signed = min((position for position, status in statuses.items() if status in ("trusted", "unknown")), default=None)
@@ -81,11 +83,11 @@ def trust_problems(packet: Packet, book: DecodedBook, keys: TrustedKeys) -> Iter
     for entry in book.entries:
         position, status = entry.position, statuses[entry.position]
         if position in shown_positions and status == "unknown":
-            yield Mismatch(f"entry {position}", f"It is signed by a key that was not named: {entry_fingerprint(entry)}.")
+            yield Mismatch(f"entry {position}", f"It is signed by a key that was not given: {entry_fingerprint(entry)}.")
         elif position in shown_positions and status == "none" and first_signed and first_signed < position:
-            yield Mismatch(f"entry {position}", f"It is not signed, and entry {first_signed} before it is.")
+            yield Mismatch(f"entry {position}", f"It is not signed, although the earlier entry {first_signed} is.")
     if "trusted" not in {statuses.get(position) for position in shown_positions}:
-        yield Mismatch("signatures", "No entry that proves this is signed by a key that was named.")
+        yield Mismatch("signatures", "No entry that proves this is signed by a given key.")
 
 
 def _decode_entry(entry: PacketEntry) -> Entry:

@@ -1,7 +1,7 @@
-"""Hold a packet against itself, offline: every hash, the chain up to the head, the answer, the page around it. Pure.
+"""Verifies that a packet is consistent, offline: every hash, the chain up to the head, the answer, and the page around it. Pure.
 
-Whatever does not match is named by the part it stands in. Nothing is asked of a backend, so a packet that was forged as a whole,
-hashes included, fits. It is not signed by a key that somebody names; and its head can still be compared with the book.
+Every mismatch is reported with its part. No backend is queried, so a completely forged packet, including its hashes, passes. But it is
+not signed by a trusted key, and its head can still be compared with the book.
 """
 
 import base64
@@ -40,9 +40,9 @@ from lib.ledger.queries.time_query import TimeQuery
 
 @dataclass(frozen=True)
 class PacketVerification:
-    """What was found; `packet` is None when the file is none that can be read. `sha256` is the packet's own hash, for comparing.
+    """The result; `packet` is None if the file is not a readable packet. `sha256` is the packet's own hash, for comparison.
 
-    `signatures` counts those of the entries by the keys that were named. Where any was, `trust_problems` tells what they do not vouch for.
+    `signatures` counts the signatures of the entries by the given keys. If keys are given, `trust_problems` says what they do not cover.
     """
 
     packet: Packet | None
@@ -53,7 +53,7 @@ class PacketVerification:
 
 
 class _UnreadablePacket(Exception):
-    """Not the text of a packet."""
+    """The text is not a packet."""
 
 
 def verify_packet(data: bytes, keys: TrustedKeys = NO_KEYS) -> PacketVerification:
@@ -62,8 +62,8 @@ def verify_packet(data: bytes, keys: TrustedKeys = NO_KEYS) -> PacketVerificatio
         text = data.decode("utf-8").replace("\r\n", "\n")
         document, page_mismatches = _read_document(text)
     except (UnicodeDecodeError, _UnreadablePacket, RecursionError) as error:
-        problem = str(error) if isinstance(error, _UnreadablePacket) else "it is not the text that Podium writes"
-        return PacketVerification(None, "", (Mismatch("the file", f"This is no packet that can be read: {problem}."),))
+        problem = str(error) if isinstance(error, _UnreadablePacket) else "it is not UTF-8 text as written by Podium"
+        return PacketVerification(None, "", (Mismatch("the file", f"This is not a readable packet: {problem}."),))
     mismatches = [*page_mismatches, *_hash_mismatches(document)]
     try:
         packet = Packet.model_validate({name: document[name] for name in _sections(document) if name in document})
@@ -90,18 +90,18 @@ def verify_packet(data: bytes, keys: TrustedKeys = NO_KEYS) -> PacketVerificatio
 
 
 def _read_document(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
-    """The document in a file, and what does not match around it: the page, or the way the data is written."""
+    """The document in a file, and mismatches around it: in the page, or in the format of the data."""
     if not text.lstrip().startswith("<"):
         return _parse_document(text)
     page = split_page(text)
     if page is None:
-        raise _UnreadablePacket("it does not hold the data of one")
+        raise _UnreadablePacket("it does not contain the data of a packet")
     container, mismatches = _parse_document(html.unescape(page.data))
     document = container.get("packet")
     if not isinstance(document, dict):
-        raise _UnreadablePacket("its data has no packet")
+        raise _UnreadablePacket("its data does not contain a packet")
     if html.escape(html.unescape(page.data), quote=False) != page.data:
-        mismatches.append(Mismatch(DATA_SECTION, "The data at the end is not written as Podium writes it."))
+        mismatches.append(Mismatch(DATA_SECTION, "The data at the end is not in the format that Podium writes."))
     noted_hashes = container.get("page")
     return document, [*mismatches, *_page_mismatches(noted_hashes if isinstance(noted_hashes, dict) else {}, page.hashes)]
 
@@ -111,17 +111,17 @@ def _parse_document(text: str) -> tuple[dict[str, Any], list[Mismatch]]:
         document = json.loads(text)
         is_canonical = isinstance(document, dict) and document_to_json(document) == text
     except (ValueError, RecursionError) as error:
-        raise _UnreadablePacket("its data is no JSON any more") from error
+        raise _UnreadablePacket("its data is no longer valid JSON") from error
     if not isinstance(document, dict):
-        raise _UnreadablePacket("its data is no JSON document")
+        raise _UnreadablePacket("its data is not a JSON object")
     if is_canonical:
         return document, []
-    return document, [Mismatch("the file", "It is not written as Podium writes it: a character was changed.")]
+    return document, [Mismatch("the file", "It is not in the format that Podium writes: characters were changed.")]
 
 
 def _page_mismatches(noted_hashes: dict[str, Any], page_hashes: dict[str, str]) -> list[Mismatch]:
     names = [name for name in {**noted_hashes, **page_hashes} if noted_hashes.get(name) != page_hashes.get(name)]
-    return [Mismatch(f"page: {name}", "What the page shows here is not what was exported.") for name in names]
+    return [Mismatch(f"page: {name}", "The page content differs from what was exported.") for name in names]
 
 
 def _hash_mismatches(document: dict[str, Any]) -> Iterator[Mismatch]:
@@ -134,15 +134,15 @@ def _hash_mismatches(document: dict[str, Any]) -> Iterator[Mismatch]:
         if name in ("hashes", "sha256"):
             continue
         if name not in sections:
-            yield Mismatch(name, "This part is none of a packet.")
+            yield Mismatch(name, "This part does not belong to a packet.")
         elif name not in document or _hash_or_empty(document[name]) != noted_hashes.get(name):
-            yield Mismatch(name, "This part is not what was exported, or its hash was changed.")
+            yield Mismatch(name, "This part differs from what was exported, or its hash was changed.")
     if _hash_or_empty(noted_hashes) != document.get("sha256"):
         yield Mismatch("sha256", "The hash over all parts does not match.")
 
 
 def _sections(document: dict[str, Any]) -> tuple[str, ...]:
-    """The parts that a document of its format has; those of the present one for a format that is not known."""
+    """The parts of a document by its format; those of the present format if it is unknown."""
     return next((sections for number, sections in SECTIONS_BY_FORMAT.items() if document.get("packet") == number), SECTIONS)
 
 
@@ -159,10 +159,10 @@ def _chain_mismatches(packet: Packet) -> Iterator[Mismatch]:
     for volume in volumes:
         seed = next_chain(end_chain, volume.run_id) if end_chain else chain_seed(volume.run_id)
         if volume.before != seed or volume.first != position:
-            yield Mismatch("book", f"The chain does not begin where the book {volume.run_id[:8]}… begins.")
+            yield Mismatch("book", f"The chain does not start at the beginning of book {volume.run_id[:8]}….")
         end_chain, position = recompute_chains([volume])[-1], position + len(volume.hashes)
     if (packet.book.head, packet.book.chain) != (position - 1, end_chain):
-        yield Mismatch("book", "The hashes of the entries do not lead to the head that is named.")
+        yield Mismatch("book", "The hashes of the entries do not lead to the stated head.")
 
 
 def _entry_mismatches(packet: Packet) -> Iterator[Mismatch]:
@@ -171,15 +171,15 @@ def _entry_mismatches(packet: Packet) -> Iterator[Mismatch]:
     for entry in packet.entries:
         is_in_book = 1 <= entry.place < len(chains)
         if hash_text(entry.text) != entry.sha256 or not is_in_book or hashes[entry.place - 1] != entry.sha256:
-            yield Mismatch(f"entry {entry.place}", "The text of this entry is not the one that the chain was made from.")
+            yield Mismatch(f"entry {entry.place}", "The text of this entry does not match the chain.")
         elif chains[entry.place] != entry.chain:
-            yield Mismatch(f"entry {entry.place}", "This entry does not stand in the chain at this place.")
+            yield Mismatch(f"entry {entry.place}", "This entry is not in the chain at this place.")
     for position in packet.shown:
         if position not in positions:
-            yield Mismatch(f"entry {position}", "This entry is named, and is not in the packet.")
+            yield Mismatch(f"entry {position}", "This entry is referenced but missing in the packet.")
     subject, entry_keys = packet.subject, {(entry.place, entry.id) for entry in packet.entries}
     if subject.place is not None and (subject.place, subject.entry) not in entry_keys:
-        yield Mismatch(f"entry {subject.place}", "The packet is about this entry, and does not hold it.")
+        yield Mismatch(f"entry {subject.place}", "The packet is about this entry but does not contain it.")
 
 
 def _picture_mismatches(packet: Packet) -> Iterator[Mismatch]:
@@ -189,11 +189,11 @@ def _picture_mismatches(packet: Packet) -> Iterator[Mismatch]:
         except (binascii.Error, ValueError):
             data = b""
         if base64.b64encode(data).decode() != picture.data or hashlib.sha256(data).hexdigest() != picture.sha256:
-            yield Mismatch(f"picture {name}", "The picture is not the one that was exported.")
+            yield Mismatch(f"picture {name}", "The picture differs from the exported one.")
 
 
 def _answer_mismatches(packet: Packet) -> Iterator[Mismatch]:
-    """An answer has to follow from the entries, read once more."""
+    """Check that the answer follows from the entries, by computing it again."""
     subject = packet.subject
     if subject.kind != AS_OF_KIND:
         return
@@ -204,7 +204,7 @@ def _answer_mismatches(packet: Packet) -> Iterator[Mismatch]:
     except ValueError:
         slot = None
     if slot is None:
-        yield Mismatch("subject", "What was asked cannot be read.")
+        yield Mismatch("subject", "The query cannot be read.")
         return
     entries = [Entry(entry.place, entry.id, entry.chain, parse_body(entry.text)) for entry in packet.entries]
     entries += [Entry(0, "", "", parse_body(packet.unrecorded))] if packet.unrecorded else []
@@ -213,7 +213,7 @@ def _answer_mismatches(packet: Packet) -> Iterator[Mismatch]:
 
 
 def _essence(answer: dict[str, Any]) -> Any:
-    """What an answer stands and falls with: who held the stage from when until when, and what is unknown."""
+    """The essential parts of an answer: who held the stage from when until when, and what is unknown."""
     holders, unknown = answer.get("holders"), answer.get("unknown")
     if not isinstance(holders, list) or not isinstance(unknown, list):
         return None

@@ -1,1 +1,1 @@
-"""Questions that people ask of a book: as of a time, its history, the metrics of versions. Pure."""
+"""Queries on a book: as of a time, history, metrics of versions. Pure."""

@@ -1,8 +1,8 @@
 """As of: who held a slot at an instant or during a day, who decided it and why, and which entries prove it. Pure.
 
-"Nobody", "unknown between A and B" and "before the record begins" are answers of their own. Everything is taken from the entries,
-by value, so that an answer stands when runs and versions are gone. Of the time before the record only imported entries can tell;
-what they tell is marked as such. Corrections are read with what they correct, and named among the proof.
+"Nothing", "unknown between A and B" and "before the record begins" are separate answers. Everything comes from the entries, by value, so
+that an answer remains available after runs and versions are deleted. Only imported entries cover the time before the record; their content
+is marked as imported. Corrections are applied to the entries they correct, and listed among the proof.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,18 +25,17 @@ from lib.ledger.state.imported_holdings import ImportedEvidence, all_holdings, i
 
 BEFORE_RECORD = "before the record begins"
 NO_RECORD = "there is no record"
-OUT_OF_REACH = "no index leads to a record, and there is one here that nothing explains"
+OUT_OF_REACH = "no index leads to a record, but this store has an unexplained one"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A version that held the slot from `since` until `until` (None: still), who decided that and why, and what it was.
+    """A version that held the slot from `since` until `until` (None: still does), who decided that and why, and its description.
 
-    `actor` is the unknown actor and `reason` is None for what stood there when the record began, and for a move outside that
-    nobody had adopted yet. Metrics, data and commit are those of its registration. `entry_positions` prove it. `import_body` is what was
-    imported about the holding, where that is all that is known of its beginning. `note` describes the version.
-    `name_status` tells how sure the name of whoever decided, or imported, it is, and `signature` that of the entry at `actor_position`
-    that says so; as long as `verify_holders` asked no key, nothing is verified.
+    `actor` is the unknown actor and `reason` is None for holders from when the record began, and for outside moves not adopted at that
+    time. Metrics, data and commit are those of its registration. `entry_positions` prove it. `import_body` is the imported entry, if only
+    that is known about the start of the holding. `note` describes the version. `name_status` says how reliable the name of the decider, or
+    importer, is; `signature` is the signature status of the entry at `actor_position`. Nothing is verified before `verify_holders`.
     """
 
     version: str
@@ -56,13 +55,13 @@ class Holder:
 
     @property
     def displayed_name(self) -> str:
-        """Who decided, as people read it; of an imported holding, whom its file names."""
+        """The name of the decider for display; for an imported holding, the name in its file."""
         return self.actor.name if self.import_body else displayed_name(self.actor.name, self.name_status)
 
 
 @dataclass(frozen=True)
 class UnknownInterval:
-    """An interval of which nobody can say who held the slot; None stands for an open end."""
+    """An interval in which the holder of the slot is unknown; None is an open end."""
 
     since: datetime | None
     until: datetime | None
@@ -71,7 +70,7 @@ class UnknownInterval:
 
 @dataclass(frozen=True)
 class AsOfAnswer:
-    """Who held a slot at the time of the query. Both empty: nobody. Holdings and intervals may reach beyond what was asked."""
+    """Who held a slot at the time of the query. Both empty: no version. Holdings and intervals may extend beyond the query."""
 
     slot: Slot
     query: TimeQuery
@@ -80,9 +79,9 @@ class AsOfAnswer:
 
 
 def as_of(entries: Sequence[Entry], slot: Slot, query: TimeQuery, cached_holdings: Sequence[Holding] | None = None) -> AsOfAnswer:
-    """The answer of a book for an instant or an interval. An entry at position 0 counts, but is not named as proof.
+    """The answer of a book for an instant or an interval. An entry at position 0 counts, but is not listed as proof.
 
-    `cached_holdings` is what `all_holdings` says of these entries, where somebody asked it before.
+    `cached_holdings` is the result of `all_holdings` for these entries, if already computed.
     """
     readable_entries = corrected_entries(entries)
     slot_holdings = _slot_holdings(all_holdings(entries) if cached_holdings is None else cached_holdings, slot)
@@ -99,7 +98,7 @@ def as_of(entries: Sequence[Entry], slot: Slot, query: TimeQuery, cached_holding
 
 
 def _slot_holdings(holdings: Sequence[Holding], slot: Slot) -> list[Holding]:
-    """The holdings of a slot, imported ones too. What was imported up to the beginning of the record goes on in what stood there."""
+    """The holdings of a slot, including imported ones. An imported holding that continues in the record is joined with it."""
     imported_part = [h for h in holdings if h.slot == slot and h.is_imported]
     recorded_part = [h for h in holdings if h.slot == slot and not h.is_imported]
     if imported_part and recorded_part:
@@ -111,7 +110,7 @@ def _slot_holdings(holdings: Sequence[Holding], slot: Slot) -> list[Holding]:
 
 
 def _imported_holder(evidence: ImportedEvidence | None, holding: Holding) -> Holder:
-    """A holding of which only imported entries tell. The name is the one the file gives."""
+    """A holding known only from imported entries. The name is the one in the file."""
     if evidence is None:
         return Holder(holding.version or "", holding.since, holding.until, UNKNOWN_ACTOR, None, (holding.position,))
     return Holder(
@@ -132,14 +131,14 @@ def _imported_holder(evidence: ImportedEvidence | None, holding: Holding) -> Hol
 
 
 def _with_correction_positions(holder: Holder, entries: Sequence[Entry], corrections: Mapping[str, tuple[Entry, ...]]) -> Holder:
-    """The same with the positions of the corrections of its proof."""
+    """Add the positions of corrections to the proof."""
     entry_ids = {entry.id for entry in entries if entry.position in holder.entry_positions}
     correction_positions = {correction.position for entry_id in entry_ids for correction in corrections.get(entry_id, ())}
     return replace(holder, entry_positions=tuple(sorted({*holder.entry_positions, *correction_positions})))
 
 
 def verify_holders(answer: AsOfAnswer, book: DecodedBook, keys: TrustedKeys) -> AsOfAnswer:
-    """The same answer with what the signatures say of those who decided. A name that was corrected stays what the correction made it."""
+    """Add the signature status of the deciders to an answer. Corrected names keep the status given by the correction."""
     holders = list[Holder]()
     for holder in answer.holders:
         entry = find_entry_at(book, holder.actor_position)
@@ -152,9 +151,9 @@ def verify_holders(answer: AsOfAnswer, book: DecodedBook, keys: TrustedKeys) -> 
 
 
 def answer_to_json(answer: AsOfAnswer) -> dict[str, Any]:
-    """Stage, holders and unknown intervals as `asof` prints them; null stands for an open end and for what is not known.
+    """Stage, holders and unknown intervals in the format of `asof`; null means an open end or an unknown value.
 
-    A name that is said to be verified comes with the signature of the entry that says so.
+    Names that claim to be verified come with the signature status of their entry.
     """
     return {
         "stage": SLOTS[answer.slot],
@@ -175,7 +174,7 @@ def _unknown_before_record(entries: Sequence[Entry], slot: Slot, query: TimeQuer
 
 
 def _overlaps(query: TimeQuery, since: datetime, until: datetime | None) -> bool:
-    """Does an interval that ends before `until` overlap the query? One without length overlaps a day, never an instant."""
+    """Does the half-open interval from `since` to `until` overlap the query? An empty interval overlaps a day, never an instant."""
     if query.until is None:
         return since <= query.at and (until is None or query.at < until)
     return since < query.until and (until is None or until > query.at or since == until == query.at)
@@ -183,7 +182,7 @@ def _overlaps(query: TimeQuery, since: datetime, until: datetime | None) -> bool
 
 @dataclass
 class _LifeEntries:
-    """What the entries of one life of the model say about its versions: numbers restart when a model is made anew."""
+    """The entries of one life of the model by purpose, since version numbers restart when a model is re-created."""
 
     decisions: dict[str, Entry] = field(default_factory=dict)
     registrations: dict[str, Entry] = field(default_factory=dict)
@@ -191,7 +190,7 @@ class _LifeEntries:
 
 
 def _life_by_position(entries: Sequence[Entry]) -> dict[int, _LifeEntries]:
-    """Place → the life of the model that its entry belongs to."""
+    """Position → the life of the model to which the entry belongs."""
     life, lives = _LifeEntries(), dict[int, _LifeEntries]()
     for entry in entries:
         match entry.body:
@@ -234,7 +233,7 @@ def _recorded_holder(life: _LifeEntries, holding: Holding, query: TimeQuery) -> 
 
 
 def _find_decision(life: _LifeEntries, holding: Holding, query: TimeQuery) -> tuple[Entry | None, Entry | None]:
-    """The decision behind a holding, or the one that adopted it by the time that was asked about, and how that one ended."""
+    """The decision behind a holding, or the one that had adopted it by the queried time with its closing."""
     if holding.decision_id:
         return life.decisions.get(holding.decision_id), None
     for entry in life.closings:
@@ -265,7 +264,7 @@ def _holder_json(holder: Holder) -> dict[str, Any]:
 
 
 def _source_json(import_body: Imported) -> dict[str, Any]:
-    """Where an imported holding is known from, and who imported it when."""
+    """The source of an imported holding, and who imported it when."""
     return {"source": to_json(import_body.source), "by": to_json(import_body.by), "recorded_at": import_body.recorded_at}
 
 

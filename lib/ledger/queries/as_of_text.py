@@ -1,4 +1,4 @@
-"""The answer to an as-of query as text that can be sent on: who, when, why, on what evidence, and how that is known. Pure."""
+"""The answer to an as-of query as text to forward: who, when, why, on what evidence, and from which entries. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from lib.ledger.queries.as_of import BEFORE_RECORD, NO_RECORD, OUT_OF_REACH, AsO
 from lib.ledger.queries.time_query import TimeQuery, format_local_time, is_in_gap_or_fold
 
 MAX_HOLDERS_LISTED = 4
-"""How many holdings of one day are told in full."""
+"""How many holdings of one day are described in full."""
 MAX_METRICS_LISTED = 4
-"""How many metrics the sentences name; the entry has them all."""
+"""How many metrics the sentences list; the entry has all of them."""
 MAX_MOVES_LISTED = 8
-"""How many moves of one day a sentence tells one by one."""
+"""How many moves of one day a sentence lists."""
 _NAME_CAVEATS = {
-    "typed": "; the name was typed in and not verified",
-    "claimed": "; the name is a claim, because no key that is trusted here signed the decision",
+    "typed": "; the name was typed and not verified",
+    "claimed": "; the name is only a claim, because no key trusted here signed the decision",
 }
 
 
 def answer_sentence(answer: AsOfAnswer) -> str:
-    """The answer in one sentence for people, without a full stop; times are of the zone that was asked in."""
+    """The answer in one sentence without a full stop; times are in the zone of the query."""
     segments, stage = _segments(answer), SLOTS[answer.slot]
     if len(segments) > 1:
         return _segments_sentence(segments, answer.query)
@@ -38,19 +38,19 @@ def answer_sentence(answer: AsOfAnswer) -> str:
 
 
 def answer_text(model: str, answer: AsOfAnswer) -> str:
-    """The whole answer in full sentences; times are of the zone that was asked in. Foreign text stands in it as it was written."""
+    """The complete answer in full sentences; times are in the zone of the query. Foreign text is not escaped."""
     holders, query = answer.holders, answer.query
     if len(holders) <= MAX_HOLDERS_LISTED:
         sentences = [sentence for holder in holders for sentence in _holder_sentences(holder, query)]
         return " ".join([_opening_sentence(model, answer), *sentences])
     more_count = len(holders) - MAX_HOLDERS_LISTED + 1
-    omission = f"In between there were {more_count:,} more holdings; the packet of this answer has each of them."
+    omission = f"In between there were {more_count:,} more holdings. The packet of this answer lists them."
     first_sentences = [sentence for holder in holders[: MAX_HOLDERS_LISTED - 1] for sentence in _holder_sentences(holder, query)]
     return " ".join([_opening_sentence(model, answer), *first_sentences, omission, *_holder_sentences(holders[-1], query)])
 
 
 def format_time_query(query: TimeQuery) -> str:
-    """What was asked about, for people: 14 March 2023 (UTC), or 14 Mar 2023, 09:00 UTC."""
+    """The queried time as text: 14 March 2023 (UTC), or 14 Mar 2023, 09:00 UTC."""
     if query.until is None:
         return format_local_time(query.at, query.zone)
     at = query.at.astimezone(ZoneInfo(query.zone))
@@ -66,32 +66,34 @@ def _opening_sentence(model: str, answer: AsOfAnswer) -> str:
         return f"On {day}{all_day}, version {answer.holders[0].version} of {model} was in {stage}."
     if len(answer.unknown) == 1 and not answer.holders:
         return _unknown_sentence(model, answer.unknown[0], answer)
-    return f"On {day}, {stage} of {model} was held in turn: {sentence}."
+    return f"On {day}, the holders of {stage} of {model} were, in turn: {sentence}."
 
 
 def _unknown_sentence(model: str, interval: UnknownInterval, answer: AsOfAnswer) -> str:
     zone, stage, day = answer.query.zone, SLOTS[answer.slot], format_time_query(answer.query)
     if interval.explanation == NO_RECORD:
-        return f"There is no record of {model}, so nobody can say which version was in {stage} on {day}."
+        return f"There is no record of {model}, so it is unknown which version was in {stage} on {day}."
     if interval.explanation == OUT_OF_REACH:
         return (
-            f"Nobody can say which version of {model} was in {stage} on {day}: no index leads to its record, and there is one here that "
-            "nothing explains. Verify names what there is."
+            f"It is unknown which version of {model} was in {stage} on {day}: no index leads to its record, but this store has an "
+            "unexplained one. Run verify to list it."
         )
     if interval.explanation == BEFORE_RECORD:
         at = format_local_time(interval.until or answer.query.at, zone)
-        return f"The record of {model} says nothing about {stage} before {at}, so it cannot say which version was there on {day}."
+        return f"The record of {model} does not cover {stage} before {at}, so it is unknown which version was there on {day}."
     since_text = f"between {format_local_time(interval.since, zone)} and " if interval.since else "until "
     span = (
         f"{since_text}{format_local_time(interval.until, zone)}"
         if interval.until
         else f"since {format_local_time(interval.since or answer.query.at, zone)}"
     )
-    return f"Nobody can say which version of {model} was in {stage} on {day}: that is unknown {span} ({interval.explanation})."
+    return (
+        f"It is unknown which version of {model} was in {stage} on {day}: the holder is unknown {span} ({interval.explanation})."
+    )
 
 
 def _holder_sentences(holder: Holder, query: TimeQuery) -> list[str]:
-    """Since when, by whom and why; what it had measured; how that is known."""
+    """The period, the decision, the metrics, and the proof of a holding."""
     name, zone = f"Version {holder.version}", query.zone
     return [
         f"{name} {_holding_period(holder, zone)}.",
@@ -103,7 +105,7 @@ def _holder_sentences(holder: Holder, query: TimeQuery) -> list[str]:
 
 
 def _holding_period(holder: Holder, zone: str) -> str:
-    """From when until when; with seconds where it was within a minute."""
+    """The period of a holding; with seconds if it lasted less than a minute."""
     since = format_local_time(holder.since, zone)
     if holder.until is None:
         return f"has been there since {since}"
@@ -117,18 +119,16 @@ def _holding_period(holder: Holder, zone: str) -> str:
 def _decision_sentence(holder: Holder) -> str:
     if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR) or holder.reason is None:
         if holder.actor in (UNKNOWN_ACTOR, PODIUM_ACTOR):
-            return "Neither who put it there nor a reason is recorded."
-        return f"{_actor_text(holder)} put it there. No reason is recorded."
+            return "Neither the person responsible nor a reason is recorded."
+        return f"{_actor_text(holder)} decided this. No reason is recorded."
     category = REASON_CATEGORIES.get(holder.reason.category, "Something else").lower()
-    return (
-        f"{_actor_text(holder)} decided this and gave the reason: “{holder.reason.text.rstrip()}” (kind of reason: {category})."
-    )
+    return f"{_actor_text(holder)} decided this and gave the reason: “{holder.reason.text.rstrip()}” (category: {category})."
 
 
 def _actor_text(holder: Holder) -> str:
-    """Who decided; of an imported holding, whom its file names."""
+    """Who decided; for an imported holding, the name in its file."""
     is_claim = holder.name_status == "claimed" and not holder.import_body
-    return f"Somebody who claims to be {holder.actor.name}" if is_claim else holder.actor.name
+    return f"Someone who claims to be {holder.actor.name}" if is_claim else holder.actor.name
 
 
 def _evidence_sentences(holder: Holder) -> list[str]:
@@ -152,15 +152,15 @@ def _proof_sentences(holder: Holder, zone: str) -> str:
     positions = _join_with_and([str(position) for position in holder.entry_positions])
     ending = "y" if len(holder.entry_positions) == 1 else "ies"
     if not holder.entry_positions:
-        return "No entry of the model's record in Podium tells of it."
-    sentence = f"This rests on entr{ending} {positions} of the model's record in Podium"
+        return "No entry of the model's record in Podium covers it."
+    sentence = f"This is based on entr{ending} {positions} of the model's record in Podium"
     if holder.import_body is None:
         return f"{sentence}{_NAME_CAVEATS.get(holder.name_status, '')}."
     source, importer = holder.import_body.source, holder.import_body.by.name
     importer = name_in_sentence(importer, holder.name_status)
     at = format_local_time(parse_timestamp(holder.import_body.recorded_at), zone)
     return (
-        f"{sentence}. They were not made at that time: {importer} imported them on {at} from the file {source.name} "
+        f"{sentence}. They were not written at that time: {importer} imported them on {at} from the file {source.name} "
         f"(sha256 {_shorten_hash(source.sha256)}). Names, times and reasons are those of that file; Podium did not verify them."
     )
 
@@ -179,7 +179,7 @@ def _shorten_hash(digest: str) -> str:
 
 @dataclass(frozen=True)
 class _Segment:
-    """One after the other within what was asked: from `since` on a holder, an unknown interval, or nobody (None)."""
+    """A consecutive part of the queried time: from `since` on, a holder, an unknown interval, or no holder (None)."""
 
     since: datetime
     content: Holder | UnknownInterval | None
@@ -228,7 +228,7 @@ def _unknown_clause(interval: UnknownInterval, query: TimeQuery) -> str:
     if interval.explanation == OUT_OF_REACH:
         return "Unknown: no index leads to its record"
     if interval.since is None:
-        return f"The record begins only on {format_local_time(interval.until or query.at, query.zone)}"
+        return f"The record does not begin until {format_local_time(interval.until or query.at, query.zone)}"
     local_ends = [at.astimezone(ZoneInfo(query.zone)) for at in (interval.since, interval.until) if at]
     is_same_year = {at.year for at in local_ends} == {query.at.astimezone(ZoneInfo(query.zone)).year}
     end_texts = [f"{at.day} {at:%b, %H:%M}" if is_same_year else f"{at.day} {at:%b %Y, %H:%M}" for at in local_ends]

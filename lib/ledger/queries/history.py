@@ -1,4 +1,4 @@
-"""The record as people read it: one line per entry with who, when, why and from where to where. Pure."""
+"""The readable history of a record: one line per entry with who, when, why, and from which stage to which. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,20 +33,20 @@ from lib.ledger.state.corrections import corrected_entries, corrections_by_entry
 from lib.ledger.state.replay import BookState
 from lib.text import version_list
 
-_OPENED_TEXTS = {"first look": "The record begins", "re-created": "The model was made anew", "deleted": "The model was deleted"}
+_OPENED_TEXTS = {"first look": "The record begins", "re-created": "The model was re-created", "deleted": "The model was deleted"}
 _JSON_ORDER = ("place", "id", "type", "version", "from", "to", "by", "reason", "recorded_at", "effective_at")
 
 
 DISPLACED = "DISPLACED"
-"""The badge of a line about a version that lost its place to another one: no entry of its own."""
+"""The badge of a line about a version displaced by another one; it has no entry of its own."""
 
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One entry in a history. `badge` names its badge; `from_stage` and `to_stage` are empty where nothing was to move.
+    """One entry in a history. `badge` is its badge; `from_stage` and `to_stage` are empty for entries that are not about a move.
 
-    `actor_name` is the name as recorded, `name_status` how sure it is, as far as no key was asked. `at` is None when no time can be read.
-    `correction_positions` are those of the corrections, `corrected_summary` is what is to be read in place of `summary`.
+    `actor_name` is the recorded name, `name_status` how reliable it is before any key is checked. `at` is None if the time is not readable.
+    `correction_positions` are those of the corrections, `corrected_summary` replaces `summary`.
     """
 
     position: int
@@ -64,14 +64,14 @@ class HistoryRow:
 
     @property
     def displayed_name(self) -> str:
-        """The name as people read it."""
+        """The name for display."""
         return displayed_name(self.actor_name, self.name_status)
 
 
 def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
-    """The lines of a book, newest first; with `version` only those that concern it.
+    """The lines of a book, newest first; with `version`, only those that concern it.
 
-    Where another version took its place, the line says so and is not that other version's move.
+    If another version displaced it, the line says so instead of showing the other version's move.
     """
     corrections = corrections_by_entry_id(state.book.entries)
     corrected_by_id = {entry.id: entry for entry in corrected_entries(state.book.entries)} if corrections else {}
@@ -92,7 +92,7 @@ def history_rows(state: BookState, version: str = "") -> tuple[HistoryRow, ...]:
 
 
 def verify_names(rows: Sequence[HistoryRow], book: DecodedBook, keys: TrustedKeys) -> tuple[HistoryRow, ...]:
-    """The same lines with what the signatures of their entries say of the names. For those lines only that are shown."""
+    """The same lines with names verified by the signatures of their entries. Meant for the visible lines only."""
     return tuple(
         replace(row, name_status="verified")
         if row.name_status == "claimed" and signature_status_at(book, row.position, keys) == "trusted"
@@ -102,8 +102,8 @@ def verify_names(rows: Sequence[HistoryRow], book: DecodedBook, keys: TrustedKey
 
 
 def entry_to_json(entry: Entry, corrections: Sequence[Entry] = (), signature: SignatureStatus = "none") -> dict[str, Any]:
-    """An entry as `history` prints it: place, id and the body, absent fields absent; the ids of the corrections of it; whose signature
-    it carries, if any.
+    """An entry in the format of `history`: place, id, the body without absent fields, the ids of its corrections, and its signature
+    status if it is signed.
     """
     body = to_json(entry.body)
     fields = {**body, "place": entry.position, "id": entry.id}
@@ -133,15 +133,15 @@ def _history_row(state: BookState, entry: Entry) -> HistoryRow:
 
 
 def _displaced_row(row: HistoryRow, version: str) -> HistoryRow:
-    """What the move of another version meant for this one."""
-    summary = f"v{row.version} took its place in {row.to_stage}" if row.version else "Another version took its place"
+    """The line for a version displaced by the move of another one."""
+    summary = f"Replaced by v{row.version} in {row.to_stage}" if row.version else "Replaced by another version"
     return replace(row, badge=DISPLACED, version=version, summary=summary, from_stage="", to_stage="")
 
 
 def _with_corrections(state: BookState, row: HistoryRow, corrections: Sequence[Entry], corrected: Entry | None) -> HistoryRow:
     positions = tuple(correction.position for correction in corrections)
     if corrected is None:
-        return replace(row, correction_positions=positions, corrected_summary="Taken back: it was imported by mistake")
+        return replace(row, correction_positions=positions, corrected_summary="Withdrawn: imported by mistake")
     corrected_row = _history_row(state, corrected)
     texts = (
         [corrected_row.summary]
@@ -164,7 +164,9 @@ def _summary(state: BookState, body: Body) -> str:
         case Opened():
             return _OPENED_TEXTS[body.why]
         case Registered():
-            return body.note or (f"From run {body.lineage.run_name}" if body.lineage.run_name else "A version came to be")
+            return body.note or (
+                f"From run {body.lineage.run_name}" if body.lineage.run_name else "Version registered outside Podium"
+            )
         case Decided() | Requested() | FollowedUp() | Corrected() | Settlement():
             return body.reason.text
         case Observed():
@@ -176,41 +178,41 @@ def _summary(state: BookState, body: Body) -> str:
 
 
 def _rare_summary(body: Body) -> str:
-    """The summary of the types that reading the registry never writes."""
+    """The summary of entry types that a sync with the registry never writes."""
     match body:
         case Imported():
             text = body.reason.text if body.reason else body.note or ""
             return f"{_IMPORTED_TEXTS[body.of]}{f': {text}' if text else ''}"
         case Withdrawn():
-            return body.reason.text if body.reason else "The request was taken back"
+            return body.reason.text if body.reason else "The request was withdrawn"
         case Frozen():
             return f"Run {body.run_id[:8]} committed as {body.git_commit[:8]}"
         case PolicySet():
             return f"{body.name}, reviews {'required' if body.require_review else 'not required'}: {body.reason.text}"
         case Volume():
-            return body.note or "The book goes on in another run"
+            return body.note or "The book continues in another run"
         case _:
-            return body.note or (body.reason.text if body.reason else "An entry that this Podium does not know")
+            return body.note or (body.reason.text if body.reason else "An entry unknown to this Podium")
 
 
 _IMPORTED_TEXTS = {
-    "REGISTERED": "Registered then",
-    "REQUESTED": "Asked for then",
-    "WITHDRAWN": "Taken back then",
-    "DECIDED": "Decided then",
-    "APPLIED": "Moved then",
-    "FAILED": "Did not move then",
-    "FOLLOWED_UP": "Looked back on then",
+    "REGISTERED": "Registered",
+    "REQUESTED": "Requested",
+    "WITHDRAWN": "Request withdrawn",
+    "DECIDED": "Decided",
+    "APPLIED": "Moved",
+    "FAILED": "Move failed",
+    "FOLLOWED_UP": "Decision reviewed",
 }
 
 
 def _closing_summary(state: BookState, body: Closing) -> str:
-    """How a decision ended; with the reason of whoever finished the decision of another, or gave it up."""
+    """How a decision ended, with the reason of the person who finished it for someone else or gave it up."""
     intent = state.find_intent(body.intent)
     displaced_text = f"In place of {', '.join(f'v{version}' for version in body.displaced)}" if body.displaced else ""
     outcome_text = {
         "FAILED": body.why or "The version could not be moved",
-        "OVERTAKEN": "A later decision came first",
+        "OVERTAKEN": "Overtaken by a later decision",
         "APPLIED": displaced_text or (intent.reason.text if intent and not body.reason else ""),
     }[body.type]
     return f"{outcome_text.rstrip('.')}: {body.reason.text}".removeprefix(": ") if body.reason else outcome_text
@@ -224,7 +226,7 @@ def _observed_summary(body: Observed) -> str:
     ]
     texts += [f"v{version} was deleted" for version in body.gone]
     texts += [body.note] if body.note else []
-    return "; ".join(texts) or "Something was changed and put back"
+    return "; ".join(texts) or "Changed and reverted"
 
 
 def _slot_text(slot_state: SlotState) -> str:

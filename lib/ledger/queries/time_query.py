@@ -1,6 +1,6 @@
-"""What a person means by "when": an instant, or a whole day in a time zone. Pure; the clock is passed in.
+"""Parses a time as typed: an instant, or a full day in a time zone. Pure; the clock is passed in.
 
-Local times that never came or came twice, because clocks were changed, are not guessed.
+Local times that do not exist or occur twice, because of daylight saving time, are rejected instead of guessed.
 """
 
 import re
@@ -12,14 +12,14 @@ from lib.errors import BadInput
 from lib.text import clean_text
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:\d\d)?)?", re.ASCII | re.IGNORECASE)
-_EXAMPLES = "Write 2023-03-14 for that whole day, or 2023-03-14T09:00Z for an instant."
+_EXAMPLES = "Use 2023-03-14 for the full day, or 2023-03-14T09:00Z for an instant."
 
 
 @dataclass(frozen=True)
 class TimeQuery:
-    """An instant `at`, or an interval from `at` up to but without `until`, in UTC. `zone` is where the person reads the clock.
+    """An instant `at`, or the half-open interval from `at` to `until`, in UTC. `zone` is the time zone of the user.
 
-    It `is_ongoing` while the day has not ended: `until` is then the present, because nobody knows what is to come.
+    It `is_ongoing` if the day has not ended yet: then `until` is the present.
     """
 
     at: datetime
@@ -29,14 +29,14 @@ class TimeQuery:
 
     @property
     def end(self) -> datetime:
-        """The end of it: the instant itself, or where the interval ends."""
+        """The end of the query: the instant itself, or the end of the interval."""
         return self.until or self.at
 
 
 def parse_time_query(text: str, now: datetime, zone: str = "UTC") -> TimeQuery:
-    """What was typed: ISO 8601, seconds optional, Z or ±HH:MM, else the time of `zone`; a bare date is that whole day there.
+    """Parse a time as typed: ISO 8601, seconds optional, with Z or ±HH:MM, else local to `zone`. A bare date is the full day there.
 
-    Raises BadInput for what is no time or no zone, for a local time that never came or came twice, and for the future.
+    Raises BadInput for an invalid time or zone, for a local time that does not exist or occurs twice, and for the future.
     """
     match, time_zone = _TIME.fullmatch(text.strip()), parse_time_zone(zone)
     if match is None:
@@ -44,32 +44,30 @@ def parse_time_query(text: str, now: datetime, zone: str = "UTC") -> TimeQuery:
     try:
         query = _parse_instant(match, time_zone) if match[2] else _parse_day(date.fromisoformat(match[1]), time_zone, now)
     except (ValueError, OverflowError) as error:
-        raise BadInput(f"{clean_text(text)} is no day or time of the calendar.", next=_EXAMPLES) from error
+        raise BadInput(f"{clean_text(text)} is not a valid date or time.", next=_EXAMPLES) from error
     if query.at > now:
-        raise BadInput(
-            f"{format_local_time(query.at, time_zone.key)} has not come yet.", next="The record can only tell of the past."
-        )
+        raise BadInput(f"{format_local_time(query.at, time_zone.key)} is in the future.", next="The record only covers the past.")
     return query
 
 
 def parse_time_zone(name: str) -> ZoneInfo:
-    """A time zone by its name. Raises BadInput for a name that is none."""
+    """A time zone by its name. Raises BadInput for an unknown name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise BadInput(
-            f"{clean_text(name)[:40] or 'Nothing'} is no time zone.", next="Use a name such as Europe/Berlin, or UTC."
+            f"{clean_text(name)[:40] or 'Nothing'} is not a time zone.", next="Use a name such as Europe/Berlin, or UTC."
         ) from error
 
 
 def format_local_time(at: datetime, zone: str) -> str:
-    """A time for people: 16 Jan 2023, 09:00 UTC."""
+    """A time as readable text: 16 Jan 2023, 09:00 UTC."""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%b %Y, %H:%M} {zone}"
 
 
 def is_in_gap_or_fold(local: datetime) -> bool:
-    """Did this local time come twice, or never, because clocks were changed?"""
+    """Does this local time occur twice or never, because of a clock change?"""
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
@@ -93,10 +91,10 @@ def _refuse_gap_and_fold(local: datetime) -> None:
     time_zone, time_text = local.tzinfo, f"{local:%H:%M}"
     if local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset():  # type: ignore[operator]
         raise BadInput(
-            f"{time_text} came twice that day in {time_zone}, because clocks were put back.",
-            next=f"Write {first} for the first or {second} for the second.",
+            f"{time_text} occurred twice that day in {time_zone}, because clocks were set back.",
+            next=f"Use {first} for the first or {second} for the second.",
         )
     raise BadInput(
-        f"{time_text} never came that day in {time_zone}, because clocks were put forward.",
-        next="Ask for a time before or after.",
+        f"{time_text} did not exist that day in {time_zone}, because clocks were set forward.",
+        next="Use an earlier or later time.",
     )

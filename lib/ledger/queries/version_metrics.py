@@ -1,7 +1,7 @@
-"""What each version of a model measured, as its registration recorded it, with an interval where one is known. Pure.
+"""The metrics of each version of a model as recorded at its registration, with an interval if one is known. Pure.
 
-An interval is known when the run logged its ends beside the metric (`auc_low` and `auc_high`, or the like), or a standard deviation
-beside a mean (`mean_cv_accuracy` and `std_cv_accuracy`). Nothing is estimated here.
+An interval is known if the run logged its bounds beside the metric (such as `auc_low` and `auc_high`), or a standard deviation beside a
+mean (`mean_cv_accuracy` and `std_cv_accuracy`). Nothing is estimated here.
 """
 
 import math
@@ -21,9 +21,9 @@ _USUAL_METRICS = ("accuracy", "auc", "f1")
 
 @dataclass(frozen=True)
 class VersionMetric:
-    """A version at its registration with the value of one metric; `low` and `high` are None where no interval is known.
+    """A version at its registration with the value of one metric; `low` and `high` are None if no interval is known.
 
-    `interval_source` says what the interval is. `entry_id` is the entry that says all this.
+    `interval_source` describes the interval. `entry_id` is the entry that recorded it.
     """
 
     version: str
@@ -36,14 +36,14 @@ class VersionMetric:
 
 
 def metric_names(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """The metrics that were recorded with versions, the usual ones first; the ends of intervals are no metrics of their own."""
+    """The metrics recorded with versions, the usual ones first; interval bounds do not count as metrics."""
     bodies = [entry.body for entry in entries if isinstance(entry.body, Registered)]
     names = {name for body in bodies for name, value in body.lineage.metrics.items() if _finite_float(value) is not None}
     return main_metrics(names)
 
 
 def main_metrics(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of metrics without those that are the ends or the spread of another one, the usual ones first."""
+    """Metric names without bounds and spreads of other metrics, the usual ones first."""
     all_names = set(names)
     interval_names = {name + suffix for name in all_names for suffixes in INTERVAL_SUFFIXES for suffix in suffixes}
     interval_names |= {_spread_name(name) for name in all_names}
@@ -52,7 +52,7 @@ def main_metrics(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def version_metrics(entries: Sequence[Entry], metric: str) -> tuple[VersionMetric, ...]:
-    """The versions of the model's present life that have this metric, in the order of their registration."""
+    """The versions of the model's present life with this metric, in order of registration."""
     points = list[VersionMetric]()
     for entry in entries:
         body = entry.body
@@ -79,5 +79,5 @@ def _spread_name(metric: str) -> str:
 
 
 def _finite_float(value: Number | None) -> float | None:
-    """The value as a finite number; None for words such as NaN, and for nothing."""
+    """The value as a finite float; None for strings such as NaN, and for None."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

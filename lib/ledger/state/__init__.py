@@ -1,1 +1,1 @@
-"""What the entries of a book add up to: the replay, holdings, imported holdings and corrections. Pure."""
+"""The state derived from the entries of a book: replay, holdings, imported holdings and corrections. Pure."""

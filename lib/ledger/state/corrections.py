@@ -1,7 +1,7 @@
-"""Corrections: what an entry may be corrected in, which entries are superseded, and how the book reads then. Pure.
+"""Corrections: which fields of an entry can be corrected, which entries are superseded, and the corrected entries. Pure.
 
-An entry is never edited. A correction is an entry of its own, and whoever reads sees both. What the ledger itself saw, who held
-what and when, cannot be corrected; a correction that tries to says nothing.
+An entry is never edited. A correction is a separate entry, and readers see both. Observations of the ledger itself, who held what and
+when, cannot be corrected; a correction that tries to is ignored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _TYPES_WITH_REASON = Decided | Requested | FollowedUp | Corrected | Imported
 
 
 def corrections_by_entry_id(entries: Sequence[Entry]) -> dict[str, tuple[Entry, ...]]:
-    """Id of an entry → the corrections that supersede what it says, oldest first. Corrections that say nothing are left out."""
+    """Id of an entry → the corrections that supersede it, oldest first. Invalid corrections are left out."""
     earlier_entries, corrections = dict[str, Entry](), dict[str, tuple[Entry, ...]]()
     for entry in entries:
         if isinstance(entry.body, Corrected):
@@ -30,7 +30,7 @@ def corrections_by_entry_id(entries: Sequence[Entry]) -> dict[str, tuple[Entry, 
 
 
 def corrected_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The entries as they are to be read: corrected parts replaced, imports that were taken back left out."""
+    """The entries with corrections applied: corrected parts replaced, withdrawn imports left out."""
     corrections = corrections_by_entry_id(entries)
     if not corrections:
         return tuple(entries)
@@ -39,7 +39,7 @@ def corrected_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def correction_problem(entries: Iterable[Entry], body: Body, correction: Correction) -> str:
-    """Why this entry cannot be corrected so, as a sentence; empty when it can."""
+    """Why this correction of an entry is not valid, as a sentence; empty if it is valid."""
     invalid_fields = [field for field in correction.field_names if field not in correctable_fields(body)]
     if not correction.field_names:
         return "The correction changes nothing."
@@ -48,12 +48,12 @@ def correction_problem(entries: Iterable[Entry], body: Body, correction: Correct
         return f"{names[0].upper()}{names[1:]} of an entry of this kind cannot be corrected."
     record_begin = next((parse_timestamp(entry.body.recorded_at) for entry in entries if isinstance(entry.body, Opened)), None)
     if correction.effective_at and record_begin and parse_timestamp(correction.effective_at) >= record_begin:
-        return "What was imported speaks only of the time before the record began."
+        return "Imported entries can only cover the time before the record began."
     return ""
 
 
 def correctable_fields(body: Body) -> tuple[str, ...]:
-    """The parts of an entry that may be corrected."""
+    """The fields of an entry that can be corrected."""
     conditions = {
         "reason": isinstance(body, _TYPES_WITH_REASON) and body.reason is not None,
         "note": True,
@@ -69,12 +69,12 @@ _FIELD_LABELS: Mapping[str, str] = {
     "note": "the note",
     "by": "the name",
     "effective_at": "the time",
-    "void": "that it holds",
+    "void": "the validity",
 }
 
 
 def corrected_body(body: Body, correction: Correction) -> Body | None:
-    """An entry as it reads after a correction; None when it is taken back."""
+    """An entry after a correction; None if it was withdrawn."""
     return None if correction.void else body.model_copy(update=_updated_fields(body, correction))
 
 
@@ -86,7 +86,7 @@ def _apply_corrections(entry: Entry, corrections: Sequence[Entry]) -> Entry | No
 
 
 def _updated_fields(body: Body, correction: Correction) -> dict[str, Any]:
-    """The fields of a body that a correction replaces. The name in an imported entry is that of who did it then."""
+    """The fields of a body replaced by a correction. In an imported entry, the name is that of the original author."""
     renamed_fields = {"by": "actor"} if isinstance(body, Imported) else {}
     fields = {renamed_fields.get(field, field): getattr(correction, field) for field in correction.field_names if field != "void"}
     return {**fields, "window": None} if correction.effective_at else fields

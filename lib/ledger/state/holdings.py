@@ -1,8 +1,7 @@
-"""Who held which slot from when until when. Pure; only entries that say what was seen count, never intents.
+"""Who held which slot from when until when. Pure; based only on entries with observations, never on intents.
 
-The order is that of the positions; the time of an entry is the store's where it is known, and never runs backwards along them.
-The holder is unknown inside the window of an outside move, while a model was deleted or made anew, and while several versions
-stand in one slot.
+Entries are ordered by position. The time of an entry is the store's if known, and never decreases with the position. The holder is unknown
+within the window of an outside move, while a model was deleted or re-created, and while several versions are in one slot.
 """
 
 from collections.abc import Iterable
@@ -20,9 +19,9 @@ from lib.text import version_list
 class Holding:
     """A version in a slot, from `since` until `until` (None: still), by the entry at `position` until the one at `end_position`.
 
-    `version` is None while it is unknown who held the slot; `explanation` then says why, and `contenders` are the versions that were there
-    at once, if it was several. `decision_id` is the decision behind it,
-    empty for an outside move or the state before the record. `is_imported` marks what only an imported entry tells.
+    `version` is None if the holder is unknown. Then `explanation` says why, and `contenders` are the versions in the slot if there were
+    several. `decision_id` is the decision behind the holding, empty for an outside move or the state before the record. `is_imported`
+    marks holdings known only from imported entries.
     """
 
     slot: Slot
@@ -38,7 +37,7 @@ class Holding:
 
     @property
     def holder_text(self) -> str:
-        """The version as people say it; the contenders where several were there at once, else unknown."""
+        """The version as text, or the contenders if there were several, else "unknown"."""
         return (
             version_list((self.version,) if self.version else self.contenders) if self.version or self.contenders else "unknown"
         )
@@ -46,7 +45,7 @@ class Holding:
 
 @dataclass(frozen=True)
 class _HolderReport:
-    """An entry that says who holds what: at what time, since when it was not known (None: it was), by which decisions."""
+    """An entry that reports the holders: its time, since when they were unknown (None: they were known), and the decisions behind them."""
 
     entry: Entry
     slot_states: dict[Slot, SlotState]
@@ -56,7 +55,7 @@ class _HolderReport:
 
 
 def recorded_holdings(entries: Iterable[Entry]) -> tuple[Holding, ...]:
-    """Every holding of a book, oldest first; slots that nobody held leave gaps."""
+    """Every holding of a book, oldest first; empty slots leave gaps."""
     holdings: list[Holding] = []
     open_holdings: dict[Slot, Holding | None] = dict.fromkeys(SLOTS)
     for report in _holder_reports(entries):
@@ -67,12 +66,12 @@ def recorded_holdings(entries: Iterable[Entry]) -> tuple[Holding, ...]:
 
 
 def current_holding(entries: Iterable[Entry], slot: Slot) -> Holding | None:
-    """The holding of a slot at the head of the book; None when nobody holds it."""
+    """The holding of a slot at the head of the book; None if the slot is empty."""
     return next((h for h in recorded_holdings(entries) if h.slot == slot and h.until is None), None)
 
 
 def record_start(entries: Iterable[Entry]) -> datetime | None:
-    """When the record first says who holds what; None when it never does."""
+    """When the record first reports holders; None if it never does."""
     return next((report.at for report in _holder_reports(entries)), None)
 
 
@@ -91,24 +90,24 @@ def _holder_reports(entries: Iterable[Entry]) -> Iterable[_HolderReport]:
         if isinstance(body, Opened | Closing | Observed):
             clock = _later_time(clock, parse_timestamp(body.effective_at or body.recorded_at))
             if isinstance(body, Observed) and body.is_unmoved:
-                continue  # nobody looked at who holds what
+                continue  # the holders were not observed
             unknown_since = last_certain_at if isinstance(body, Opened) else _window_start(body, last_report_at, clock)
             last_report_at = clock
             yield _HolderReport(entry, body.now, clock, unknown_since, decision_ids if isinstance(body, Closing) else {})
-            # a decision that failed because the model was gone is closed with what was known, not with what was seen
+            # a decision that failed because the model was gone is closed with the known state, not an observed one
             is_unverified = isinstance(body, Closing) and body.type == "FAILED" and body.now == last_slot_states
             last_certain_at, last_slot_states = last_certain_at if is_unverified else clock, body.now
 
 
 def _window_start(body: Body, previous: datetime | None, at: datetime) -> datetime | None:
-    """Where the window of an outside move begins; never before what was told last, and never after its end."""
+    """The start of the window of an outside move; never before the last report, and never after its end."""
     return min(_later_time(previous, parse_timestamp(body.window[0])), at) if isinstance(body, Observed) and previous else None
 
 
 def _next_holding(
     holdings: list[Holding], previous: Holding | None, following: Holding | None, report: _HolderReport
 ) -> Holding | None:
-    """End the holding before when another begins; an outside move leaves an unknown interval between them."""
+    """End the previous holding when another begins. An outside move leaves an unknown interval in between."""
     is_new_life = isinstance(report.entry.body, Opened)
     is_same = previous and following and (previous.version, previous.explanation) == (following.version, following.explanation)
     if is_same and not is_new_life:
@@ -117,7 +116,7 @@ def _next_holding(
     if previous:
         holdings.append(replace(previous, until=since, end_position=report.entry.position))
     if since < report.at and (holding := following or previous):
-        explanation = "the model was deleted or made anew" if is_new_life else "moved outside Podium"
+        explanation = "the model was deleted or re-created" if is_new_life else "moved outside Podium"
         holdings.append(Holding(holding.slot, None, since, report.at, report.entry.position, explanation=explanation))
     return following
 

@@ -1,8 +1,8 @@
-"""What was imported of the time before the record: who is said to have held what, and on whose word. Pure.
+"""Imported holdings from before the record: who reportedly held what, and according to which file. Pure.
 
-Each file is one account. Its lines are read in the order of their times; a line ends what the lines before it said of the same
-slot. Where two accounts, two lines of one account, or an account and the beginning of the record contradict each other, the holder
-is unknown. Nothing here speaks of the time since the record began.
+Each file is one account. Its lines are read by time; a line ends the previous holding of the same slot. If two accounts, two lines of one
+account, or an account and the start of the record contradict each other, the holder is unknown. Nothing here covers the time since the
+record began.
 """
 
 from bisect import bisect_right
@@ -22,7 +22,7 @@ from lib.text import version_list
 
 @dataclass(frozen=True)
 class ImportedEvidence:
-    """What the imported entries say of a holding: who decided it, why, what the version was, and the positions that say so."""
+    """What imported entries say about a holding: who decided it, why, the version's lineage and note, and their positions."""
 
     actor: Actor
     reason: Reason | None
@@ -34,7 +34,7 @@ class ImportedEvidence:
 
 @dataclass(frozen=True)
 class _Step:
-    """A line of an account about one slot: the holders since `at`; between `unknown_since` and `at` it was not known yet."""
+    """A line of an account about one slot: the holders since `at`; unknown between `unknown_since` and `at`."""
 
     entry: Entry
     file: str
@@ -46,7 +46,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Interval:
-    """What one account says of an interval of time; `holders` is None where it does not know; `explanation` then says why."""
+    """What one account says about a time interval. `holders` is None if unknown; then `explanation` says why."""
 
     since: datetime
     until: datetime
@@ -58,7 +58,7 @@ class _Interval:
 
 
 def imported_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
-    """Every holding before the record as it was imported, oldest first; `is_imported` is set. Slots that nobody held leave gaps."""
+    """Every imported holding from before the record, oldest first, with `is_imported` set. Empty slots leave gaps."""
     opening = _opening(entries)
     if opening is None:
         return ()
@@ -67,17 +67,17 @@ def imported_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
 
 
 def all_holdings(entries: Sequence[Entry]) -> tuple[Holding, ...]:
-    """The holdings of a book, and before them what was imported."""
+    """The imported holdings, followed by the recorded ones."""
     return (*imported_holdings(entries), *recorded_holdings(entries))
 
 
 def imported_since(entries: Sequence[Entry], slot: Slot) -> datetime | None:
-    """From when on an imported entry says who held a slot; None when none does."""
+    """The first time for which an imported entry reports the holder of a slot; None if there is none."""
     return min((step.at for step in _steps(entries, slot)), default=None)
 
 
 def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvidence | None:
-    """What the imported entries say of an imported holding; None when the entry is not there any more."""
+    """What the imported entries say about an imported holding; None if its entry is gone."""
     version_entries = [
         entry
         for entry in corrected_entries(entries)
@@ -106,7 +106,7 @@ def imported_evidence(entries: Sequence[Entry], holding: Holding) -> ImportedEvi
 
 
 def _merge_lineage(entries: Sequence[Entry]) -> tuple[Lineage, set[int]]:
-    """Each part from the last line that tells it, and the positions of those lines."""
+    """Each part from the last line that has it, and the positions of those lines."""
     parts, positions = dict[str, object](), dict[str, int]()
     for entry in entries:
         lineage = entry.body.lineage if isinstance(entry.body, Imported) else None
@@ -121,7 +121,7 @@ def _opening(entries: Iterable[Entry]) -> tuple[Entry, Opened] | None:
 
 
 def _steps(entries: Sequence[Entry], slot: Slot) -> list[_Step]:
-    """The imported lines about a slot, in the order of their times; what claims to be of the record's own time does not count."""
+    """The imported lines about a slot, by time. Lines claiming a time within the record do not count."""
     opening = _opening(entries)
     record_begin = parse_timestamp(opening[1].recorded_at) if opening else None
     steps = list[_Step]()
@@ -161,7 +161,7 @@ def _slot_holdings(steps: Sequence[_Step], slot: Slot, opening: tuple[Entry, Ope
 
 
 def _account_intervals(steps: Sequence[_Step], file: str, record_begin: datetime) -> list[_Interval]:
-    """What one file says, from its first line on. Its last word stands until any other file speaks, or the record begins."""
+    """The intervals of one file, from its first line on. Its last line holds until another file reports, or the record begins."""
     own_steps = [
         _merge_simultaneous(list(group))
         for _, group in groupby((s for s in steps if s.file == file), key=lambda s: (s.unknown_since, s.at))
@@ -182,19 +182,19 @@ def _account_intervals(steps: Sequence[_Step], file: str, record_begin: datetime
             interval = replace(interval, holders=None, explanation=explanation)
         intervals.append(interval)
         if next_step and next_step.at > until:
-            explanation = "moved at some time of that day"
+            explanation = "moved at some time that day"
             intervals.append(_Interval(until, next_step.at, None, next_step.entry.position, file, explanation=explanation))
     return [interval for interval in intervals if interval.since < interval.until]
 
 
 def _interval_at(account: Sequence[_Interval], at: datetime) -> _Interval | None:
-    """What an account says of an instant; its intervals stand in the order of time."""
+    """What an account says about an instant; its intervals are ordered by time."""
     index = bisect_right(account, at, key=lambda interval: interval.since) - 1
     return account[index] if index >= 0 and at < account[index].until else None
 
 
 def _merge_simultaneous(steps: Sequence[_Step]) -> _Step:
-    """The lines of one instant as one: the last counts, unless two of them put different versions into the slot."""
+    """Merge the lines of one instant: the last one counts, unless two of them put different versions into the slot."""
     entering_steps = [step for step in steps if step.holders and step.entry.body.version in step.holders]
     versions = tuple(dict.fromkeys(str(step.entry.body.version) for step in entering_steps))
     if len(versions) > 1 and steps[0].unknown_since == steps[0].at:
@@ -204,9 +204,9 @@ def _merge_simultaneous(steps: Sequence[_Step]) -> _Step:
 
 
 def _combine_accounts(intervals: Sequence[_Interval], since: datetime, until: datetime) -> _Interval:
-    """What all accounts of an interval agree on. One that does not know says nothing where another does."""
+    """What all accounts of an interval agree on. An account without an answer is ignored if another has one."""
     if not intervals:
-        return _Interval(since, until, None, 0, "", explanation="no account tells of it")
+        return _Interval(since, until, None, 0, "", explanation="no account covers it")
     certain_intervals = [interval for interval in intervals if interval.holders is not None]
     combined = replace((certain_intervals or intervals)[0], since=since, until=until)
     if len({interval.holders for interval in certain_intervals}) < 2:
@@ -216,7 +216,7 @@ def _combine_accounts(intervals: Sequence[_Interval], since: datetime, until: da
 
 
 def _join_intervals(intervals: Sequence[_Interval]) -> list[_Interval]:
-    """Neighbours that say the same become one."""
+    """Merge adjacent intervals with the same content."""
     joined_intervals = list[_Interval]()
     for interval in intervals:
         last = joined_intervals[-1] if joined_intervals else None

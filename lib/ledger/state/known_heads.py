@@ -1,8 +1,8 @@
-"""The heads of books as this Podium read them before, against what a store holds now. Pure.
+"""Compares the heads of books as this Podium read them before with the present store. Pure.
 
-A book only grows. So one that is shorter than it was, or has another chain where its head was, or has given its model up to another book,
-was changed in the database, or replaced. Only what the book itself tells later, or a person who settled it since, explains that.
-`storage.head_memory` keeps the heads.
+A book only grows. So one that is shorter than before, has another chain where its head was, or lost its model to another book was changed
+in the database, or replaced. Only later entries of the book itself, or a settlement since then, can explain that.
+`storage.head_memory` stores the heads.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,14 +20,14 @@ from lib.text import clean_text
 
 HeadProblem = Literal["book is shorter", "chain differs", "another book", "book gone", "another store"]
 Replacements = Mapping[str, frozenset[str]]
-"""Run id of a book that was remembered → the ids of the trusted entries which say that another head counts in its place."""
+"""Run id of a remembered book → the ids of the trusted entries that put another head in its place."""
 
 
 @dataclass(frozen=True)
 class KnownHead:
-    """The head of a book as it was read last, at the time `at`. `model` is empty for a book that no model has.
+    """The head of a book as last read, at the time `at`. `model` is empty for a book without a model.
 
-    `settlement_ids` are the entries known then that put another head in place of one of this book: they explain no later change.
+    `settlement_ids` are the entries known at that time that replaced a head of this book; they explain no later change.
     """
 
     model: str
@@ -40,7 +40,7 @@ class KnownHead:
 
 @dataclass(frozen=True)
 class KnownStore:
-    """What is remembered of a store: its index, and the head of each book by run id. Both are empty where nothing is."""
+    """The memory of a store: its index, and the head of each book by run id; both empty if nothing is remembered."""
 
     index_id: str = ""
     heads: Mapping[str, KnownHead] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class KnownStore:
 
 @dataclass(frozen=True)
 class HeadAlarm:
-    """A remembered head that the store does not hold any more. `present_head` is that of the book which is there in its place, if any."""
+    """A remembered head that the store no longer has. `present_head` is the head of the book now in its place, if any."""
 
     known: KnownHead
     what: HeadProblem
@@ -58,7 +58,7 @@ class HeadAlarm:
 
 @dataclass(frozen=True)
 class ReplacedHead:
-    """A remembered head that no longer counts, and the entries by which a person said so."""
+    """A remembered head that no longer counts, and the entries that replaced it."""
 
     known: KnownHead
     settlement_ids: frozenset[str]
@@ -66,7 +66,7 @@ class ReplacedHead:
 
 @dataclass(frozen=True)
 class LivingModel:
-    """A registered model that is there now: its creation time, and the run id of its book, empty for none."""
+    """An existing registered model: its creation time, and the run id of its book, empty if it has none."""
 
     created_at: str
     book_id: str
@@ -74,7 +74,7 @@ class LivingModel:
 
 @dataclass(frozen=True)
 class PresentBooks:
-    """What a store holds now: the books its index names, and the living models by name. `refused_ids` may not be read with this account."""
+    """The present store: its indexed books, and the existing models by name. `refused_ids` are not readable with this account."""
 
     states: Mapping[str, BookState]
     living_models: Mapping[str, LivingModel] = field(default_factory=dict)
@@ -82,24 +82,24 @@ class PresentBooks:
     replacements: Replacements = field(default_factory=dict)
 
     def find_head(self, model: str) -> HeadRef | None:
-        """The head of the book that a model has now."""
+        """The head of the present book of a model; None if it has none."""
         living_model = self.living_models.get(model)
         state = self.states.get(living_model.book_id) if living_model else None
         return head_ref(living_model.book_id, state.book) if living_model and state else None
 
 
 def make_known_head(model: str, book_id: str, book: DecodedBook, at: str) -> KnownHead:
-    """The head of a book as it is remembered of a reading at this time."""
+    """The head of a book to remember, as read at this time."""
     return KnownHead(model, book_id, book.head, book.chain, at)
 
 
 def head_ref(book_id: str, book: DecodedBook) -> HeadRef:
-    """The head of a book as an entry names it."""
+    """The head of a book in the format of an entry."""
     return HeadRef(book=book_id, place=book.head, chain=book.chain)
 
 
 def read_replacements(states: Iterable[BookState], read_keys: Callable[[], TrustedKeys]) -> dict[str, frozenset[str]]:
-    """What the books together say about heads that no longer count, as far as this Podium believes it: keys are read if one says so."""
+    """The replaced heads according to trusted entries of all books. Keys are only read if a book has settlements."""
     replacements = dict[str, frozenset[str]]()
     books = [state.book for state in states if any(isinstance(entry.body, Settlement) for entry in state.book.entries)]
     keys = read_keys() if books else NO_KEYS
@@ -110,41 +110,41 @@ def read_replacements(states: Iterable[BookState], read_keys: Callable[[], Trust
 
 
 def alarm_error(alarm: HeadAlarm) -> RecordInDoubt:
-    """The error of a decision about a model whose record is not the one seen before."""
+    """The error for a decision about a model whose record is not the one seen before."""
     if alarm.what == "another store":
-        next_step = "If this is as it should be, say so once: settle --reason …, or on any page."
+        next_step = "If this is intended, confirm it once with settle --reason …, or on any page."
     else:
         next_step = (
-            f"Compare with a backup. If this is as it should be: settle {clean_text(alarm.known.model) or 'MODEL'} --reason …"
+            f"Compare it with a backup. If this is intended, run settle {clean_text(alarm.known.model) or 'MODEL'} --reason …"
         )
     return RecordInDoubt(
         f"This record is not the one seen before: {alarm.what}. {alarm.means}",
-        means="No decision is made until a person with the right has looked.",
+        means="No decision is accepted until an authorized person has reviewed this.",
         next=next_step,
     )
 
 
 def judge_known_head(known: KnownHead, book: DecodedBook, replacements: Replacements) -> HeadAlarm | None:
-    """Does a book go on from the head that is known of it? None when it does, or when a person has settled since that it does not."""
+    """Check that a book continues from its remembered head. None if it does, or if the break was settled since then."""
     if replacements.get(known.book_id, frozenset()) - known.settlement_ids:
         return None
     if book.head < known.position:
         means = (
-            f"On {_day(known)} this book had {known.position} places, and now it has {book.head}: its end was removed in the database, or "
-            "an earlier copy of the database was put back."
+            f"On {_day(known)} this book had {known.position} places, now it has {book.head}: its end was removed in the database, or "
+            "an earlier copy of the database was restored."
         )
         return HeadAlarm(known, "book is shorter", means, head_ref(known.book_id, book))
     if book.chains[known.position] != known.chain:
         means = (
-            f"Up to place {known.position} this book is not what it was on {_day(known)}: entries were changed, removed or put in "
-            "before it in the database."
+            f"Up to place {known.position} this book differs from {_day(known)}: earlier entries were changed, removed or inserted "
+            "in the database."
         )
         return HeadAlarm(known, "chain differs", means, head_ref(known.book_id, book))
     return None
 
 
 def judge_known_heads(known_heads: Mapping[str, KnownHead], present: PresentBooks) -> tuple[HeadAlarm, ...]:
-    """Every remembered head that the store does not hold any more, and that nothing explains; by model and book."""
+    """Every remembered head that the store no longer has, without an explanation; sorted by model and book."""
     alarms = [
         alarm
         for known in known_heads.values()
@@ -157,10 +157,10 @@ def judge_known_heads(known_heads: Mapping[str, KnownHead], present: PresentBook
 def merge_known_store(
     known: KnownStore, heads: Iterable[tuple[KnownHead, DecodedBook]], replacements: Replacements
 ) -> tuple[KnownStore, tuple[ReplacedHead, ...]]:
-    """What is remembered after these heads were read, each with its book; and the remembered heads that no longer count.
+    """The memory after reading these heads, each with its book, and the remembered heads that no longer count.
 
-    The memory only grows: a head that does not go on from the remembered one leaves that as it is, unless a settlement that was not
-    known then explains it. Such a settlement also ends the memory of a book that was not read now.
+    The memory only grows: a head that does not continue the remembered one leaves it unchanged, unless a new settlement explains it. Such a
+    settlement also ends the memory of a book that was not read this time.
     """
     known_heads, replaced_heads = dict(known.heads), list[ReplacedHead]()
     read_heads = {head.book_id: (head, book) for head, book in heads}
@@ -188,29 +188,29 @@ def _continues(known: KnownHead, book: DecodedBook) -> bool:
 
 
 def _judge_presence(known: KnownHead, known_heads: Mapping[str, KnownHead], present: PresentBooks) -> HeadAlarm | None:
-    """First whether the model still has this book, then whether the book is there, then whether it goes on."""
+    """Check in order: does the model still have this book, does the book exist, does it continue?"""
     model_name, state = clean_text(known.model)[:80], present.states.get(known.book_id)
     living_model = present.living_models.get(known.model) if known.model else None
     if living_model and living_model.book_id != known.book_id and not _gave_its_name_up(known, known_heads, present):
         means = (
             f"On {_day(known)} the record of {model_name} was book {known.book_id[:8]}…, with {known.position} places. Now "
-            f"{f'it is book {living_model.book_id[:8]}…' if living_model.book_id else 'no book belongs to it'}, and nothing in the first "
-            "one says why."
+            f"{f'it is book {living_model.book_id[:8]}…' if living_model.book_id else 'it has no book'}, and nothing in the first "
+            "one explains this."
         )
         return HeadAlarm(known, "another book", means, present.find_head(known.model))
     if known.book_id in present.refused_ids:
         return None
     if state is None:
         means = (
-            f"On {_day(known)} book {known.book_id[:8]}… of {model_name or 'a model without a name'} had {known.position} places. Now the "
-            "index of this ledger does not name it, or the store does not have it any more."
+            f"On {_day(known)} book {known.book_id[:8]}… of {model_name or 'a model without a name'} had {known.position} places. Now "
+            "the index of this ledger does not name it, or the store no longer has it."
         )
         return HeadAlarm(known, "book gone", means, present.find_head(known.model))
     return judge_known_head(known, state.book, present.replacements)
 
 
 def _gave_its_name_up(known: KnownHead, known_heads: Mapping[str, KnownHead], present: PresentBooks) -> bool:
-    """Has the name come to another model than the one whose life this book tells? Never where the model is the very one of the book."""
+    """Does the name now belong to another model than the one this book covers? Never if it is the model of the book itself."""
     state, living_model = present.states.get(known.book_id), present.living_models[known.model]
     if state is None or living_model.created_at in book_lives(state).created_times:
         return False

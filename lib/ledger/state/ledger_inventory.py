@@ -1,7 +1,7 @@
-"""What there is of Podium in a store, wherever it stands: runs, experiments and tags. Plain values; `storage.inventory_reader` fills them.
+"""Everything of Podium in a store, wherever it is: runs, experiments and tags. Plain values; `storage.inventory_reader` fills them.
 
-The index that counts is found by names and tags, and names the books. Everything else is found by what it holds, because names and tags
-can be changed by anybody who may write: a seal (parameter `index` = own run id) and the first place of a book cannot.
+The valid index is found by names and tags, and names the books. Everything else is found by its content, because anyone with write access
+can change names and tags, but not a seal (parameter `index` = own run id) or the first place of a book.
 """
 
 import re
@@ -20,7 +20,7 @@ from lib.text import clean_text
 SEAL_PARAM = "index"
 FIRST_PLACE = param_key(1)
 RunLookup = Literal["ordinary", "missing", "refused"]
-"""What is known of a run that only a tag names: it holds nothing of Podium, is not there, or may not be read with this account."""
+"""What is known about a run named only by a tag: it has nothing of Podium, is missing, or is not readable with this account."""
 _PLACE = re.compile(r"\d{6}", re.ASCII)
 
 
@@ -35,7 +35,7 @@ class LedgerExperiment:
 
     @property
     def label(self) -> str:
-        """As people find it: "experiment old (number 7, deleted)"."""
+        """The label for users: "experiment old (number 7, deleted)"."""
         return f"experiment {clean_text(self.name)[:80]} (number {self.experiment_id}{'' if self.is_active else ', deleted'})"
 
 
@@ -52,22 +52,22 @@ class LedgerRun:
 
     @property
     def is_sealed(self) -> bool:
-        """Is it an index by its own seal?"""
+        """Is it an index with its own seal?"""
         return self.params.get(SEAL_PARAM) == self.run_id
 
     @cached_property
     def book_ids(self) -> frozenset[str]:
-        """The run ids of the books that it names."""
+        """The run ids of the books it names."""
         return book_ids(self.params)
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The parameters that are places of a book, in order."""
+        """The parameters that are places of a book, sorted."""
         return tuple(sorted(name for name in self.params if _PLACE.fullmatch(name)))
 
     @property
     def holds_entries(self) -> bool:
-        """Has any of its places the form of an entry?"""
+        """Does any of its places have the form of an entry?"""
         return any([len(part) for part in self.params[place].split(" ", 3)[:3]] == [26, 64, 64] for place in self.places)
 
 
@@ -82,7 +82,7 @@ class LedgerTag:
 
     @property
     def book_id(self) -> str:
-        """The run id it names; empty where it names none."""
+        """The run id it names; empty if there is none."""
         if self.name != HEAD_TAG:
             return self.value
         head = parse_head(self.value)
@@ -90,15 +90,16 @@ class LedgerTag:
 
     @property
     def label(self) -> str:
-        """As people find it: "tag podium.head of version 3"."""
+        """The label for users: "tag podium.head of version 3"."""
         return f"tag {self.name} of {f'version {clean_text(self.version)[:20]}' if self.version else 'the model'}"
 
 
 @dataclass(frozen=True)
 class LedgerInventory:
-    """Everything of Podium that this account may read. `index_id` is the index by names and tags; empty when there is none.
+    """Everything of Podium that this account may read. `index_id` is the index by names and tags; empty if there is none.
 
-    `experiments` are those under a reserved name, and those with the tag that names the index. `index_problem` says why the index cannot be trusted, in a sentence. `lookups` tells of the runs that only tags name.
+    `experiments` are those with a reserved name, and those with the tag that names the index. `index_problem` says why the index cannot
+    be trusted, as a sentence. `lookups` covers the runs named only by tags.
     """
 
     runs: Mapping[str, LedgerRun] = field(default_factory=dict)
@@ -116,24 +117,24 @@ class LedgerInventory:
 
     @cached_property
     def sealed_indexes(self) -> tuple[LedgerRun, ...]:
-        """Every index by its own seal: the one that counts first, then by the time they say they were begun."""
+        """Every index with its own seal: the valid one first, then by their claimed creation time."""
         runs = (run for run in self.runs.values() if run.is_sealed)
         return tuple(sorted(runs, key=lambda run: (run.run_id != self.index_id, run.started_at, run.run_id)))
 
     @cached_property
     def book_ids(self) -> frozenset[str]:
-        """The books that count: those the index names; where no index can be trusted, those that any sealed one names."""
+        """The valid books: those named by the index, or by any sealed index if the index cannot be trusted."""
         if self.index_id and not self.index_problem:
             return book_ids(self.index_params)
         return frozenset(book_id for run in self.sealed_indexes for book_id in run.book_ids)
 
     @cached_property
     def unexplained_tags(self) -> tuple[LedgerTag, ...]:
-        """The tags that lead to no book that counts. A head without a run id, of an early Podium, is of its model's own book."""
+        """The tags that do not lead to a valid book. A head without a run id, from an early Podium, belongs to its model's own book."""
         return tuple(tag for tag in self.tags if tag.book_id and tag.book_id not in self.book_ids)
 
     def read_book(self, book_id: str) -> DecodedBook | None:
-        """A book from the runs that were found; None when its first run is not among them."""
+        """A book from the runs that were found; None if its first run is missing."""
         if book_id not in self._books:
             volumes = read_volumes(self._volume_params, book_id)
             self._books[book_id] = volumes.book if volumes else None
@@ -141,7 +142,7 @@ class LedgerInventory:
 
     @cached_property
     def _books(self) -> dict[str, DecodedBook | None]:
-        """The books that were decoded so far."""
+        """The books decoded so far."""
         return {}
 
     def _volume_params(self, run_id: str) -> VolumeParams | None:

@@ -1,7 +1,7 @@
-"""What a book adds up to: who should hold each slot, what was last seen, which intents are open. Pure.
+"""The state of a book: who should hold each slot, what was last observed, which intents are open. Pure.
 
-The order is that of the positions, never a clock. A slot is *managed* once an intent moved a version into or out of it (the
-contract says *named*); before that the ledger wants nothing for it and only remembers what was seen.
+Entries are ordered by position, never by a clock. A slot is *managed* once an intent moved a version into or out of it (the contract says
+*named*). Before that, the ledger has no desired holder for it and only remembers observations.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -18,15 +18,15 @@ from lib.ledger.state.holdings import Holding
 from lib.ledger.state.imported_holdings import all_holdings
 
 IntentPredicate = Callable[[Entry], bool]
-"""Tells of an open intent whether its version still exists and is the same one; or of any decision whether it counts."""
+"""Whether the version of an open intent still exists and is the same one, or whether a decision counts."""
 
 
 @dataclass(frozen=True)
 class DesiredHolder:
-    """Who should hold a slot. It `is_managed` once an intent spoke of it; `intent_id` is that intent.
+    """Who should hold a slot. It `is_managed` once an intent concerned it; `intent_id` is that intent.
 
-    Several holders mean: several stood there when the record began, and nobody has decided yet. `observed_versions` is whatever
-    alias or stage of an unmanaged slot point to, a version that stands in another slot included.
+    Several holders mean that several versions were there when the record began and no decision was made yet. `observed_versions` are the
+    versions in alias or stage of an unmanaged slot, including one that belongs to another slot.
     """
 
     holders: tuple[str, ...] = ()
@@ -36,21 +36,20 @@ class DesiredHolder:
 
     @property
     def holder(self) -> str | None:
-        """The one holder; None for nobody, and for several."""
+        """The only holder; None if there is none or several."""
         return self.holders[0] if len(self.holders) == 1 else None
 
     @property
     def holders_text(self) -> str:
-        """As `--expect-champion` names it: a version, `none`, or several versions joined by commas."""
+        """The holders in the format of `--expect-champion`: a version, `none`, or several versions joined by commas."""
         return ",".join(self.holders) or NO_HOLDER
 
 
 @dataclass(frozen=True)
 class BookState:
-    """A book at its head. `model_created_at` is the creation time of the registered model whose life the book tells.
+    """A book at its head. `model_created_at` is the creation time of the registered model the book covers.
 
-    `last_observed_at` is when an entry was last made from a snapshot of the registry: what was moved outside and is not recorded
-    was moved later.
+    `last_observed_at` is the time of the last entry based on a snapshot of the registry: unrecorded outside moves happened later.
     """
 
     book: DecodedBook
@@ -66,7 +65,7 @@ class BookState:
 
     @property
     def open_intents(self) -> tuple[Entry, ...]:
-        """Intents that no closing ended yet, oldest first."""
+        """Intents without a closing, oldest first."""
         return tuple(intent for intent in self.intents if intent.id not in self.outcomes)
 
     @property
@@ -74,34 +73,34 @@ class BookState:
         return frozenset(entry.id for entry in self.book.entries)
 
     def findings(self, anchors: tuple[Anchor, ...] = ()) -> tuple[LedgerFinding, ...]:
-        """What does not fit in the book, heads noted elsewhere included."""
+        """The findings in the book, including those against heads stored elsewhere."""
         return collect_findings(self.book, anchors)
 
     def desired_holders(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
-        """Who should hold each slot, open intents included. Failed and impossible ones and versions seen to be gone do not count."""
+        """Who should hold each slot, including open intents. Failed and impossible intents and deleted versions do not count."""
         return self.holders_decided_by(lambda entry: self.is_effective(entry, is_possible))
 
     def settled_holders(self) -> dict[Slot, DesiredHolder]:
-        """Who should hold each slot by the decisions that were carried out; what is still open wants nothing here."""
+        """Who should hold each slot by the settled decisions; open ones do not count."""
         return self.holders_decided_by(self.is_settled)
 
     def holders_decided_by(self, counts: IntentPredicate) -> dict[Slot, DesiredHolder]:
-        """Who should hold each slot by those approving decisions for which `counts` is true; versions seen to be gone hold nothing."""
+        """Who should hold each slot by the approving decisions for which `counts` is true; deleted versions hold nothing."""
         return {
             slot: replace(holder, holders=tuple(v for v in holder.holders if v not in self.deleted_versions))
             for slot, holder in self._replay(counts)[0].items()
         }
 
     def desired_holders_with_deleted(self, is_possible: IntentPredicate = lambda _: True) -> dict[Slot, DesiredHolder]:
-        """As `desired_holders`, with versions that are gone: what was decided last, and counts until the next decision."""
+        """Like `desired_holders`, but including deleted versions: the last decision counts until the next one."""
         return self._replay(lambda entry: self.is_effective(entry, is_possible))[0]
 
     def slots_by_intent(self, counts: IntentPredicate) -> dict[str, frozenset[Slot]]:
-        """Intent id → the slots it names, for all approving decisions that count."""
+        """Intent id → the slots it concerns, for all approving decisions that count."""
         return self._replay(counts)[1]
 
     def is_effective(self, entry: Entry, is_possible: IntentPredicate) -> bool:
-        """Does an intent still wish for something? Not when it failed, nor when it is open and became impossible."""
+        """Is an intent still effective? Not if it failed, or if it is open and became impossible."""
         outcome = self.outcomes.get(entry.id)
         return outcome != "FAILED" and (outcome is not None or is_possible(entry))
 
@@ -128,7 +127,7 @@ class BookState:
     def drifted_slots(
         self, observed: Mapping[Slot, SlotState] | None = None, in_flight: Collection[str] = ()
     ) -> tuple[Slot, ...]:
-        """Managed slots that show something else than was decided, unless an intent `in_flight` can have put it there."""
+        """Managed slots that differ from what was decided, unless an intent `in_flight` can explain it."""
         slot_states, moving = self.observed_slots if observed is None else observed, self._slots_in_flight(in_flight)
         bodies = [intent.body for intent in self.intents if intent.id in in_flight]
         arriving = {slot: {b.version for b in bodies if isinstance(b, Decided) and b.to == SLOTS[slot]} for slot in SLOTS}
@@ -141,7 +140,7 @@ class BookState:
         )
 
     def slots_with_deleted_holder(self, existing_versions: Collection[str], in_flight: Collection[str] = ()) -> tuple[Slot, ...]:
-        """Managed slots whose wanted version is gone, while nobody has decided about them since."""
+        """Managed slots whose desired version was deleted, without a decision since then."""
         moving = self._slots_in_flight(in_flight)
         return tuple(
             slot
@@ -154,7 +153,7 @@ class BookState:
         return frozenset(slot for intent_id in in_flight for slot in slots_by_intent.get(intent_id, ()))
 
     def version_identity(self, version: str) -> Identity | None:
-        """What made a version of the present life itself, by the last entry that says so; None when none does."""
+        """The identity of a version of the present life, by the last entry that has it; None if there is none."""
         for entry in reversed(self.current_life_entries):
             match entry.body:
                 case Registered() | Decided() as body if body.version == version:
@@ -165,28 +164,28 @@ class BookState:
 
     @cached_property
     def holdings(self) -> tuple[Holding, ...]:
-        """Every holding of the book, what was imported before it too, oldest first."""
+        """Every holding of the book, including imported ones, oldest first."""
         return all_holdings(self.book.entries)
 
     def find_intent(self, entry_id: str) -> Decided | None:
-        """The approving decision with this id, of any life of the model."""
+        """The decision with this id, from any life of the model; None if there is none."""
         return self._decisions_by_id.get(entry_id)
 
     @cached_property
     def _decisions_by_id(self) -> Mapping[str, Decided]:
-        """Id → decision; of several with one id, which somebody planted, the first."""
+        """Id → decision. Of several with the same (planted) id, the first."""
         return {entry.id: entry.body for entry in reversed(self.book.entries) if isinstance(entry.body, Decided)}
 
     @property
     def recorded_deletion_times(self) -> frozenset[str]:
-        """When the book was found deleted, as ledger text, for each time it says that it was restored."""
+        """When the book was found deleted, as timestamps, for each recorded restore."""
         return frozenset(
             body.window[0] for e in self.book.entries if isinstance(body := e.body, Observed) and body.note == RESTORED_NOTE
         )
 
     @property
     def model_name(self) -> str:
-        """What the model was called by the last entry of its present life; empty when none says so."""
+        """The name of the model by the last entry of its present life; empty if there is none."""
         return next((entry.body.model for entry in reversed(self.current_life_entries) if entry.body.model), "")
 
     @property
@@ -197,7 +196,7 @@ class BookState:
 
 
 def replay(book: DecodedBook) -> BookState:
-    """Add up the entries of a book, in their order."""
+    """Compute the state of a book from its entries, in order."""
     state = BookState(book)
     for entry in book.entries:
         state = _apply(state, entry)
@@ -205,7 +204,7 @@ def replay(book: DecodedBook) -> BookState:
 
 
 def replay_from(previous_state: BookState, book: DecodedBook) -> BookState:
-    """The same as `replay(book)`, in less time where `previous_state` has added up its first entries already."""
+    """Like `replay(book)`, but faster if `previous_state` already covers its first entries."""
     if book == previous_state.book:
         return previous_state
     known_count = len(previous_state.book.entries)
@@ -218,7 +217,7 @@ def replay_from(previous_state: BookState, book: DecodedBook) -> BookState:
 
 
 def holders_by_slot(slot_states: Mapping[Slot, SlotState]) -> dict[Slot, tuple[str, ...]]:
-    """Who stands in each slot, every version in one at most: the alias is the truth, and production comes before staging."""
+    """The holders of each slot, with every version in at most one: the alias decides, and production comes before staging."""
     aliased: dict[str, Slot] = {}
     for slot in SLOTS:
         if (version := slot_states[slot].alias) is not None:
@@ -227,7 +226,7 @@ def holders_by_slot(slot_states: Mapping[Slot, SlotState]) -> dict[Slot, tuple[s
 
 
 def is_fulfilled(desired: DesiredHolder, observed: SlotState) -> bool:
-    """Does a slot show what is wanted? With several holders wanted, none but these may stand in it."""
+    """Does a slot show the desired state? If several holders are desired, only these may be in it."""
     if len(desired.holders) > 1:
         return set(observed.holders) <= set(desired.holders)
     return observed.alias == desired.holder and observed.stage == desired.holders
@@ -264,7 +263,7 @@ def _apply(state: BookState, entry: Entry) -> BookState:
 
 
 def _desired_after(desired: Mapping[Slot, DesiredHolder], entry: Entry) -> dict[Slot, DesiredHolder]:
-    """The wish after one more approving decision: its version leaves every other slot and takes the one it is meant for."""
+    """The desired holders after one more approving decision: its version leaves every other slot and takes its target slot."""
     body = entry.body
     assert isinstance(body, Decided)
     target_slot, new_desired = slot_of(body.to), dict(desired)
@@ -281,7 +280,7 @@ def _is_approval(body: Body) -> bool:
 
 
 def _has_seen_registry(body: Body) -> bool:
-    """Was the registry looked at for this entry, and all that had been moved in it recorded?"""
+    """Is this entry based on an observation of the registry, with all moves before it recorded?"""
     return _is_approval(body) or (_slot_states_of(body) is not None and not (isinstance(body, Observed) and body.is_unmoved))
 
 

@@ -1,8 +1,7 @@
-"""Guards on writing that ask whose signature an entry carries: what a person settled, what a decision came to, whether reviews are
-required. Pure.
+"""Guards that depend on trusted signatures: settlements, closings of decisions, and required reviews. Pure.
 
-A signature changes nothing of what a book adds up to, so that two machines agree. But nobody else settles for this Podium: it asks its
-own person. And reviews that were once required stay so until somebody who is trusted here says otherwise.
+A signature does not change the state of a book, so that two machines agree. But a settlement only counts here if its key is trusted here.
+And once required, reviews stay required until an entry under a trusted key says otherwise.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,9 +18,7 @@ from lib.text import clean_text
 
 @dataclass(frozen=True)
 class ReviewRule:
-    """Whether a decision about this model needs a review. `ignored_positions` are POLICY entries that would have it otherwise,
-    under keys that are not trusted here.
-    """
+    """Whether decisions about this model need a review. `ignored_positions` are POLICY entries under untrusted keys that lift that."""
 
     is_required: bool = False
     ignored_positions: tuple[int, ...] = ()
@@ -29,11 +26,10 @@ class ReviewRule:
 
 @dataclass(frozen=True)
 class Settlements:
-    """What the SETTLED entries under keys trusted here settle, each with the position of the first entry that does.
+    """What SETTLED entries under trusted keys settle, each with the position of the first such entry.
 
-    `positions` are places of the book, `subjects` what stands elsewhere and is no part of the
-    record: runs, what a tag names as one, names in the index. `replacements`:
-    run id of a book that was remembered → the ids of the entries which say that another head counts now.
+    `positions` are places of the book, `subjects` are elsewhere and not part of the record: runs, tagged run ids, names in the index.
+    `replacements`: run id of a remembered book → the ids of the entries that put another head in its place.
     """
 
     positions: Mapping[int, int] = field(default_factory=dict)
@@ -51,7 +47,7 @@ NOTHING_SETTLED = Settlements()
 
 
 def read_settlements(book: DecodedBook, keys: TrustedKeys) -> Settlements:
-    """What a book says is settled, as far as this Podium believes it."""
+    """The settlements in a book under trusted keys."""
     positions, subjects, replacements = dict[int, int](), dict[str, int](), dict[str, frozenset[str]]()
     for entry in book.entries:
         if not isinstance(entry.body, Settlement) or signature_status(book, entry, keys) != "trusted":
@@ -64,7 +60,7 @@ def read_settlements(book: DecodedBook, keys: TrustedKeys) -> Settlements:
 
 
 def mark_settled(findings: Iterable[LedgerFinding], settlements: Settlements) -> tuple[LedgerFinding, ...]:
-    """The findings of a book, with the entry that settles each: by its subject where it has one, else by its place."""
+    """The findings of a book, each with the entry that settles it: by its subject if it has one, else by its place."""
     return tuple(
         replace(
             finding,
@@ -79,7 +75,7 @@ def mark_settled(findings: Iterable[LedgerFinding], settlements: Settlements) ->
 def mark_settled_elsewhere(
     findings: Iterable[FindingType], books: Iterable[DecodedBook], keys: TrustedKeys
 ) -> tuple[FindingType, ...]:
-    """Findings about what belongs to no book, with the entry of any of these books that settles each."""
+    """Findings that belong to no book, each with the entry in any of these books that settles it."""
     findings = tuple(findings)
     if not findings:
         return ()
@@ -92,21 +88,21 @@ def mark_settled_elsewhere(
 
 
 def describe_settlement(finding: LedgerFinding) -> str:
-    """ " (settled in entry 7 of wine)", to be put behind what was found; empty for a finding that nobody settled."""
+    """ " (settled in entry 7 of wine)", as a suffix for a finding; empty if it is unsettled."""
     if not finding.settled_by:
         return ""
     return f" (settled in entry {finding.settled_by}{f' of {clean_text(finding.settled_in)}' if finding.settled_in else ''})"
 
 
 def has_trusted_closing(book: DecodedBook, intent_id: str, keys: TrustedKeys) -> bool:
-    """Is the entry that closed a decision signed by a key that is trusted here?"""
+    """Is the entry that closed a decision signed by a trusted key?"""
     closings = (entry for entry in book.entries if isinstance(entry.body, Closing) and entry.body.intent == intent_id)
     closing = next(closings, None)
     return closing is not None and signature_status(book, closing, keys) == "trusted"
 
 
 def review_rule(book: DecodedBook, keys: TrustedKeys) -> ReviewRule:
-    """What the POLICY entries of a book ask for: anybody may switch reviews on, only a key that is trusted here off again."""
+    """The rule from the POLICY entries of a book: anyone may require reviews, only a trusted key may lift that again."""
     is_required, ignored_positions = False, list[int]()
     for entry in book.entries:
         if not isinstance(entry.body, PolicySet):

@@ -1,7 +1,7 @@
-"""A long book stands in several runs, its volumes: here they are read from the first to the last, and a volume's end is made. Pure.
+"""The volumes of a long book, each in its own run: reading them in order, and creating the end of a volume. Pure.
 
-The last entry of a finished volume is a VOLUME: it names the next run and carries what the book added up to. The carry is never
-decided by; `carry_findings` compares it with what the entries before it add up to.
+The last entry of a finished volume is a VOLUME: it names the next run and carries the state of the book. No decision depends on the carry;
+`carry_findings` compares it with the state computed from the entries before it.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from lib.ledger.entry.vocabulary import PODIUM_ACTOR
 from lib.ledger.state.replay import BookState, replay, replay_from
 
 VOLUME_CAPACITY = 1_000
-"""Places of a volume before the next one begins."""
+"""The number of places in a volume before the next one begins."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class VolumeParams:
 
 
 VolumeFetcher = Callable[[str], VolumeParams | None]
-"""From a run id to its parameters; None when there is no such run."""
+"""From a run id to its parameters; None if there is no such run."""
 VolumeDecoder = Callable[[Mapping[str, str], str, DecodedBook | None, frozenset[str]], DecodedBook]
-"""What `decode_volume` does, which may be cached."""
+"""The interface of `decode_volume`, for cached variants."""
 
 
 @dataclass(frozen=True)
 class BookVolumes:
-    """A book read to its end. `finished_volumes` is the book up to its last finished volume, None while the first one is open."""
+    """A completely read book. `finished_volumes` is the book up to its last finished volume, None while the first one is open."""
 
     book: DecodedBook
     finished_volumes: DecodedBook | None
@@ -43,11 +43,10 @@ class BookVolumes:
 def read_volumes(
     fetch: VolumeFetcher, book_id: str, finished_volumes: DecodedBook | None = None, decoder: VolumeDecoder = decode_volume
 ) -> BookVolumes | None:
-    """Read a book through all its volumes, or only those after `finished_volumes`; None when its first run is not there.
+    """Read all volumes of a book, or only those after `finished_volumes`. Returns None if its first run is missing.
 
-    Never raises by itself: a volume that is missing, or named twice, becomes a finding that blocks writing, and the book goes on behind
-    it in the same run. Finished volumes are read again when the volume after them is missing: the database may have been put back to an
-    earlier day.
+    Never raises itself: a volume that is missing or named twice becomes a finding that blocks writing, and the book continues in the same
+    run. Finished volumes are read again if the next volume is missing, because the database may have been restored to an earlier state.
     """
     if finished_volumes is None:
         return _read_all_volumes(fetch, book_id, decoder)
@@ -79,12 +78,12 @@ def _read_all_volumes(fetch: VolumeFetcher, book_id: str, decoder: VolumeDecoder
 
 
 def is_volume_full(book: DecodedBook) -> bool:
-    """Must the next entry go into another volume?"""
+    """Does the next entry need another volume?"""
     return bool(book.volumes) and book.head - book.volumes[-1].first_position + 1 >= VOLUME_CAPACITY
 
 
 def make_volume_end(state: BookState, cause: Body, run_id: str) -> Volume:
-    """The entry that ends a volume: the book goes on in the run `run_id`. `cause` is the entry that found the volume full."""
+    """The entry that ends a volume: the book continues in the run `run_id`. `cause` is the entry that no longer fitted."""
     return Volume(
         model=cause.model,
         recorded_at=cause.recorded_at,
@@ -96,7 +95,7 @@ def make_volume_end(state: BookState, cause: Body, run_id: str) -> Volume:
 
 
 def make_carry(state: BookState) -> Carry:
-    """What a book adds up to at its head."""
+    """The state of a book at its head, as carried by a VOLUME entry."""
     desired = state.desired_holders()
     return Carry(
         created=state.model_created_at,
@@ -111,7 +110,7 @@ def make_carry(state: BookState) -> Carry:
 
 
 def carry_findings(book: DecodedBook) -> tuple[LedgerFinding, ...]:
-    """The volumes that carry something else than the entries before them add up to."""
+    """Findings for volumes whose carry differs from the state of the entries before them."""
     findings, state = list[LedgerFinding](), replay(DecodedBook((), book.chains[:1], ()))
     for n, entry in enumerate(book.entries):
         if isinstance(entry.body, Volume):
@@ -121,4 +120,4 @@ def carry_findings(book: DecodedBook) -> tuple[LedgerFinding, ...]:
     return tuple(findings)
 
 
-_CARRY = "What this volume carries on is not what its entries add up to. Nothing is decided by it; somebody wrote it by hand."
+_CARRY = "The state carried by this volume differs from its entries. No decision depends on it, but it was written by hand."

@@ -1,1 +1,1 @@
-"""The only input and output of the ledger: books as MLflow runs, their index, and the cache of parsed books."""
+"""All I/O of the ledger: books as MLflow runs, their index, and the cache of parsed books."""

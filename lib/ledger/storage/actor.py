@@ -1,4 +1,4 @@
-"""Who acts: a typed name, or the name a server vouches for. A name that is only typed is called typed."""
+"""Resolves the actor: a typed name, or a name verified by the server. Typed names are marked as such."""
 
 import httpx
 
@@ -10,7 +10,7 @@ from lib.ledger.entry.vocabulary import Actor, declared_actor
 
 
 def read_verified_name(backend: Backend) -> str | None:
-    """The name a server knows this credential by (`users/current`); None when it has no sign-in or none was given."""
+    """The user name for this credential on the server (`users/current`); None without a sign-in."""
     if backend.kind != "server" or find_credential(backend) is None:
         return None
     try:
@@ -24,7 +24,7 @@ def read_verified_name(backend: Backend) -> str | None:
 def resolve_command_actor(backend: Backend, given_name: str, default_name: str) -> Actor:
     """The actor of a command: the verified name, else the given one, else the default.
 
-    Raises ActionRefused when the name that was given is not the one the server vouches for, BadInput when no name is left.
+    Raises ActionRefused if the given name differs from the verified one, BadInput if there is no name.
     """
     verified = read_verified_name(backend)
     if verified is None:
@@ -32,15 +32,15 @@ def resolve_command_actor(backend: Backend, given_name: str, default_name: str) 
     if given_name and given_name != verified:
         raise ActionRefused(
             f"The server knows you as {verified}, not as {given_name}.",
-            next="Leave the name out, or sign in as the other person.",
+            next="Omit the name, or sign in as the other person.",
         )
     return Actor(name=verified, how="server")
 
 
 def resolve_session_actor(backend: Backend, user_name: str) -> Actor:
-    """The actor of a page: the name the server vouches for if this very session signed in, else a typed name.
+    """The actor of a page: the name verified by the server if this session signed in, else a typed name.
 
-    A credential that the process holds for everybody is a service account, and vouches for nobody.
+    A credential shared by the process is a service account and does not verify names.
     """
     credential = find_credential(backend)
     verified = read_verified_name(backend) if credential and credential.source == "typed" else None

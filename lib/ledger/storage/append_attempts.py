@@ -1,6 +1,6 @@
-"""The attempts to append one entry, where an answer may be lost: what was sent, what got no answer, and what is certain then.
+"""Tracks the attempts to append one entry when answers may be lost: what was sent, what was not answered, and what is certain.
 
-How an attempt is made, and when another one follows, is left to `book`.
+Making the attempts and retrying is left to `book`.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from lib.errors import NoAnswer
 from lib.ledger.state.replay import BookState
 
 _MAX_UNANSWERED = 2
-"""Attempts without an answer: if the second entry takes the position, the first can never come."""
+"""Maximum attempts without an answer: if the second entry takes the position, the first one can no longer be written."""
 
 
 @dataclass
 class AppendAttempts:
     """The attempts to append one entry.
 
-    `chains` are those of the entries that were sent, by their ids: whoever sees the parts of a body may use its id. `is_accepted`
-    says whether the server accepted the last one.
+    `chains` holds the chain of each sent entry by id, because anyone who sees the parts of a body could reuse its id. `is_accepted`:
+    the server accepted the last one.
     """
 
     entry: str = "The entry"
@@ -28,28 +28,28 @@ class AppendAttempts:
     is_accepted: bool = False
 
     def find_written_id(self, state: BookState) -> str | None:
-        """The id of the attempt that stands in the book; None while none does."""
+        """The id of the attempt that is in the book; None if there is none."""
         return next((entry.id for entry in state.book.entries if self.chains.get(entry.id) == entry.chain), None)
 
     def add_unanswered(self, error: NoAnswer) -> None:
-        """Note that the last attempt got no answer."""
+        """Record that the last attempt was not answered."""
         self.unanswered.append(error)
         self.is_accepted = False
 
     def require_answers(self) -> None:
-        """Raise the first NoAnswer once as many attempts got none as are made."""
+        """Raise the first NoAnswer once the maximum of unanswered attempts is reached."""
         if len(self.unanswered) >= _MAX_UNANSWERED:
             raise self.unanswered[0]
 
     @contextmanager
     def explain_doubt(self) -> Iterator[None]:
-        """Let a NoAnswer say whether the entry is in the book: that is in doubt once it was sent."""
+        """Make a NoAnswer say whether the entry is in the book, which is uncertain once it was sent."""
         try:
             yield
         except NoAnswer as error:
-            what, advice = (self.unanswered or [error])[0].what, "Look at the history of this model before you do it again."
+            what, advice = (self.unanswered or [error])[0].what, "Check the history of this model before you try again."
             if self.is_accepted:
-                raise NoAnswer(what, means=f"{self.entry} was recorded, and could not be read again.", next=advice) from error
+                raise NoAnswer(what, means=f"{self.entry} was recorded, but could not be read back.", next=advice) from error
             if self.chains:
                 raise NoAnswer(what, means=f"{self.entry} may or may not be recorded.", next=advice) from error
             if self.unanswered:

@@ -1,8 +1,8 @@
-"""Reading a book and appending to it. Logging a parameter is write-once in MLflow, so whoever logs position n first owns it.
+"""Reads books and appends to them. Parameters are write-once in MLflow, so the first writer to log position n owns it.
 
-`append` is conditional: the entry is made from the state it will follow, and made again whenever the position was lost. Every guard
-stands in that function. After any error the book is read, because a lost position, a lost answer and a deleted run look alike. A server
-that gives no answer is read and tried once more, for seconds only: if the second entry takes the position, the first can never come.
+`append` is conditional: the entry is built from the state it follows, and rebuilt whenever the position was lost. All guards run in the
+factory that builds it. After any error the book is read, because a lost position, a lost answer and a deleted run look alike. If the server
+does not answer, the append is tried once more, within seconds: if the second entry takes the position, the first one cannot.
 """
 
 import os
@@ -52,7 +52,7 @@ from lib.ledger.storage.signing_keys import Signer
 
 MAX_ATTEMPTS = 200
 MAX_PARAMS_PER_CALL = 100
-"""MLflow takes so many parameters at once."""
+"""MLflow's limit for parameters per call."""
 BodyFactory = Callable[[BookState], Body | None]
 FINISHED_VOLUME_KIND = "volume"
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
@@ -61,9 +61,9 @@ _LOCKED = "TEMPORARILY_UNAVAILABLE"
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes, where, by which clock (UTC), and with which key; without a signer the entries stay unsigned.
+    """A writer: backend, actor, clock (UTC) and signer. Without a signer, entries stay unsigned.
 
-    `memory` holds what was read here before, against which a book is judged first; None for a store that nobody remembers.
+    `memory` holds the heads read here before, against which a book is checked first; None disables this check.
     """
 
     backend: Backend
@@ -73,16 +73,16 @@ class Writer:
     memory: HeadMemory | None = field(default=None, compare=False, repr=False)
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
-        """What every entry says besides its own matter."""
+        """The fields common to all entries."""
         versions = {"mlflow": installed("mlflow")}
         backend_ref = BackendRef(kind=self.backend.kind, uri=self.backend.uri, versions=versions)
         return {"model": model, "recorded_at": format_timestamp(self.clock()), "by": actor or self.actor, "backend": backend_ref}
 
 
 def read_book(backend: Backend, book_id: str) -> BookState:
-    """A book added up, with all its volumes. `book_id` is the run id of the first one; finished ones are fetched once per process.
+    """The state of a book, with all its volumes. `book_id` is the run id of the first one; finished ones are fetched once per process.
 
-    Raises LedgerBroken when a run was deleted, NotFound when it is not there.
+    Raises LedgerBroken if a run was deleted, NotFound if it does not exist.
     """
     with translate_errors("The book of this model"), relaxed_gc():
         volumes = read_volumes(
@@ -96,20 +96,20 @@ def read_book(backend: Backend, book_id: str) -> BookState:
 
 
 def read_deleted_book(backend: Backend, book_id: str) -> BookState | None:
-    """A book of which a run is deleted, added up as if none were; None when all of it is active, or it is not there."""
+    """The state of a book with a deleted run, computed as if none were deleted; None if all runs are active, or it does not exist."""
     with translate_errors("The book of this model"), relaxed_gc():
         volumes = read_volumes(partial(read_named_params, backend), book_id, None, book_cache.decode_volume_cached)
     return replay(volumes.book) if volumes and volumes.deleted_run_ids else None
 
 
 def read_volume_params(backend: Backend, run_id: str) -> VolumeParams | None:
-    """One run of a book; None when it is not there, or when this is the id of no run."""
+    """One run of a book; None if it does not exist, or if the id is not valid."""
     run = _find_run(backend, run_id)
     return VolumeParams(run.data.params, run.info.lifecycle_stage == "active") if run else None
 
 
 def read_named_params(backend: Backend, run_id: str) -> VolumeParams | None:
-    """The same for a run that an entry or the index names, which anybody can do: None also when this person may not read it."""
+    """The same for a run named by an entry or the index, which anyone can write: None also if this user may not read it."""
     try:
         return read_volume_params(backend, run_id)
     except MlflowException as error:
@@ -139,7 +139,7 @@ def _fetch_active_volume(backend: Backend, book_id: str, run_id: str) -> VolumeP
 
 
 def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
-    """Does a volume stand in the experiment of its book? Somebody can name a run that only they can restore."""
+    """Is a volume in the same experiment as its book? An attacker could name a run that only they can restore."""
     book_run, run = _find_run(backend, book_id), _find_run(backend, run_id)
     return bool(book_run and run and book_run.info.experiment_id == run.info.experiment_id)
 
@@ -148,12 +148,12 @@ def _is_beside(backend: Backend, book_id: str, run_id: str) -> bool:
 def append(
     writer: Writer, book_id: str, make_body: BodyFactory, anchors: tuple[Anchor, ...] = (), *, settles: bool = False
 ) -> str | None:
-    """Append the entry that `make_body(state)` returns and give its id; None when it returns none.
+    """Append the entry built by `make_body(state)` and return its id; None if there is nothing to append.
 
-    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken when a finding blocks writing or the book does not go
-    on from the head remembered of it, unless this entry `settles` that, or when no position could be had; NotWritable when this person may
-    not write or the signing key cannot be used, Busy when the database stays locked, NoAnswer when the server does not answer and the book
-    does not tell whether the entry is there.
+    `make_body` may raise ActionRefused; then nothing is written. Raises LedgerBroken if a finding blocks writing or the book does not
+    continue from its remembered head, unless this entry `settles` that, or if no position could be taken; NotWritable if this user may not
+    write or the signing key is unusable, Busy if the database stays locked, NoAnswer if the server does not answer and the book does not
+    show whether the entry was written.
     """
     require_one_registry(os.environ, writer.backend)
     attempts, is_locked = AppendAttempts(), False
@@ -175,7 +175,7 @@ def append(
             try:
                 if state.book.open_part_keys and not has_ended_bodies:
                     _end_open_bodies(writer.backend, state.book)
-                    has_ended_bodies = True  # before each place once: what is still open then is ended by the next append
+                    has_ended_bodies = True  # once per position: what is still open then is ended by the next append
                     continue
                 has_ended_bodies = False
                 is_locked = _take_position(writer, (book_id, state), body, attempts) == _LOCKED
@@ -183,12 +183,12 @@ def append(
                 attempts.add_unanswered(error)
     raise LedgerBroken(
         f"No place could be taken in book {book_id[:8]}… after {MAX_ATTEMPTS} tries.",
-        next="Try again when fewer people write at once.",
+        next="Try again when there are fewer concurrent writes.",
     )
 
 
 def _take_position(writer: Writer, located_state: tuple[str, BookState], body: Body, attempts: AppendAttempts) -> str:
-    """Send an entry for the next position, or first let a full book go on in another run; gives the error code as `_try_to_log` does."""
+    """Send an entry for the next position, or first continue a full book in another run. Returns the error code of `_try_to_log`."""
     book_id, state = located_state
     if is_volume_full(state.book):
         return _roll_over(writer, book_id, state, body)
@@ -201,26 +201,26 @@ def _take_position(writer: Writer, located_state: tuple[str, BookState], body: B
 
 
 def _end_open_bodies(backend: Backend, book: DecodedBook) -> None:
-    """End bodies that do not fit their hash, the oldest first, so that nobody completes one when later entries stand behind it."""
+    """End bodies that do not match their hash, oldest first, so that none can be completed after later entries are written."""
     params = [Param(key, END_OF_BODY) for key in book.open_part_keys[:MAX_PARAMS_PER_CALL]]
     try:
         client(backend).log_batch(book.volumes[-1].run_id, params=params)
-    except MlflowException as error:  # somebody else ended them, or who may not write learns it from the entry
+    except MlflowException as error:  # already ended by another writer; a missing permission is reported by the entry itself
         if unanswered_cause(error):
             raise translate_error(error) from error
 
 
 def _sign_body(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> str:
-    """The text of a body for the next position, signed where the writer has a key."""
+    """The text of a body for the next position, signed if the writer has a key."""
     signed_at = SignedPosition(book.volumes[0].run_id, book.volumes[-1].run_id, book.head + 1, entry_id, book.tip)
     key = writer.signer.load_key() if writer.signer else None
     return signed_body_text(body, signed_at, key) if key else canonical_json(body)
 
 
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
-    """Try to take the next position; gives the error code, which says nothing about success: the caller reads.
+    """Try to take the next position. Returns the error code, which does not prove success or failure: the caller reads the book.
 
-    Raises NoAnswer when the server gave none, NotWritable when it refuses this person.
+    Raises NoAnswer if the server does not answer, NotWritable if it refuses this user.
     """
     backend = writer.backend
     value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
@@ -240,7 +240,7 @@ def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> st
 
 
 def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> str:
-    """Let the book go on in another run. Of several who try at once one takes the position; the runs of the others stay empty."""
+    """Continue the book in another run. Of several concurrent attempts, one takes the position; the runs of the others stay empty."""
     backend = writer.backend
     with translate_errors("The next volume of this book"):
         first_run = client(backend).get_run(book_id)
@@ -254,6 +254,6 @@ def _roll_over(writer: Writer, book_id: str, state: BookState, cause: Body) -> s
     error_code = _try_to_log(writer, state.book, (entry_id, text))
     if error_code:
         return error_code
-    with suppress(MlflowException):  # only spares readers of many books the fetching of what they know already
+    with suppress(MlflowException):  # only saves readers of many books from fetching known volumes
         client(backend).set_tag(state.book.volumes[-1].run_id, KIND_TAG, FINISHED_VOLUME_KIND)
     return error_code

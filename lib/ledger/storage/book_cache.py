@@ -1,8 +1,8 @@
-"""What this process caches of books, so that only new entries are parsed. Shared by all threads, bounded.
+"""In-process cache of parsed books, so that only new entries are parsed. Shared by all threads, bounded.
 
-Three things are cached. A body, by the sha256 of its text. An open volume as it was read last: its values are fetched each time,
-and only when none differs is the hashing saved. And a book as it was added up last, with its finished volumes, which nobody
-changes through MLflow and which are therefore not fetched again. `verify` uses none of them.
+Three things are cached: bodies, by the sha256 of their text; open volumes as last read, whose values are fetched each time but hashed again
+only if one differs; and the last state of a book with its finished volumes, which cannot change through MLflow and are therefore not
+fetched again. `verify` does not use the cache.
 """
 
 import threading
@@ -21,9 +21,9 @@ from lib.ledger.state.replay import BookState, replay, replay_from
 from lib.ledger.state.volumes import BookVolumes
 
 MAX_CHARACTERS = 24_000_000
-"""Of texts whose bodies are cached: about 16,000 entries."""
+"""Total text length of the cached bodies: about 16,000 entries."""
 MAX_ENTRIES = 40_000
-"""Of all books that are cached together."""
+"""Total entries of all cached books."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ _BOOKS: LRUCache[tuple[Backend, str], _CachedBook] = LRUCache(
 
 
 def parse_cached(sha256: str, text: str) -> Body:
-    """The body in a text with this sha256."""
+    """Parse the body in a text with this sha256, cached."""
     with _LOCK:
         body_and_size = _BODIES.get(sha256)
     if body_and_size is None:
@@ -61,7 +61,7 @@ def parse_cached(sha256: str, text: str) -> Body:
 def decode_volume_cached(
     params: Mapping[str, str], run_id: str, book_so_far: DecodedBook | None, missing_run_ids: frozenset[str]
 ) -> DecodedBook:
-    """A volume read as `decode_volume` does; one that is word for word what it was, after the same volumes, is not hashed again."""
+    """Cached `decode_volume`: a volume with unchanged values after the same volumes is not hashed again."""
     with _LOCK:
         volume = _VOLUMES.get(run_id)
     if (
@@ -76,14 +76,14 @@ def decode_volume_cached(
 
 
 def cached_finished_volumes(backend: Backend, book_id: str) -> DecodedBook | None:
-    """The finished volumes of a book, as far as they were read before."""
+    """The finished volumes of a book that were read before; None if there are none."""
     with _LOCK:
         book = _BOOKS.get((backend, book_id))
     return book.finished_volumes if book else None
 
 
 def replay_cached(backend: Backend, book_id: str, volumes: BookVolumes) -> BookState:
-    """The state of a book that was just read; only entries that the last reading did not have are added."""
+    """The state of a book just read; only entries added since the last reading are processed."""
     with _LOCK:
         book = _BOOKS.get((backend, book_id))
     state = replay_from(book.state, volumes.book) if book else replay(volumes.book)
@@ -95,5 +95,5 @@ def _store(cache: LRUCache[Any, Any], key: object, value: object) -> None:
     with _LOCK:
         try:
             cache[key] = value
-        except ValueError:  # larger than everything that may be remembered
+        except ValueError:  # larger than the complete cache
             return

@@ -1,4 +1,4 @@
-"""Finds the book of a model: reads the books that the index, the tag and the heads name, and leaves the judgement to `book_lookup`."""
+"""Finds the book of a model: reads the books named by the index, the tag and the heads; `book_lookup` selects one of them."""
 
 from collections.abc import Collection, Mapping
 
@@ -14,9 +14,9 @@ from lib.ledger.storage.book import read_book, read_deleted_book
 
 
 class BookFinder:
-    """Looks up the book of a model and reads each book on the way once; `states` holds those that can be read.
+    """Looks up the book of a model, reading each candidate once; `states` holds the readable ones.
 
-    `set_aside` are the ids of books that do not count.
+    `set_aside` are the ids of books to ignore.
     """
 
     def __init__(self, backend: Backend, set_aside: Collection[str] = ()) -> None:
@@ -24,7 +24,7 @@ class BookFinder:
         self.states = dict[str, BookState]()
 
     def find(self, index_params: Mapping[str, str], incarnation: ModelIncarnation) -> str | None:
-        """The run id of the book of a model, or None when it has none yet."""
+        """The run id of the book of a model; None if it has none yet."""
         counting_params = {name: value for name, value in index_params.items() if value not in self._set_aside}
         return resolve_book_id(counting_params, incarnation, self._read_lives, self._read_tagged_books)
 
@@ -34,7 +34,7 @@ class BookFinder:
         except LedgerBroken:
             deleted_state = read_deleted_book(self._backend, book_id)
             return book_lives(deleted_state) if deleted_state else None
-        except (NotFound, NotWritable):  # gone, or not for this person to read
+        except (NotFound, NotWritable):  # gone, or not readable for this user
             return None
         self.states[book_id] = state
         return book_lives(state)

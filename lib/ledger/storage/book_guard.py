@@ -1,4 +1,4 @@
-"""What a book has to be before an entry is appended to it: sound, or settled by a person, and the one that this Podium saw before."""
+"""The checks on a book before an append: it must be intact or settled, and the one this Podium saw before."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from lib.ledger.storage.key_trust import read_process_keys
 
 @dataclass
 class BookGuard:
-    """Guards one append. `anchors` are heads noted elsewhere; for an entry that `settles` something any book will do."""
+    """Guards one append. `anchors` are heads stored elsewhere. An entry that `settles` something passes with any book."""
 
     backend: Backend
     book_id: str
@@ -27,11 +27,11 @@ class BookGuard:
     known_head: KnownHead | None = field(default=None, init=False)
 
     def read_known_head(self) -> None:
-        """Read what is remembered of the book. To be called before the book is read."""
+        """Read the remembered head of the book. Call this before reading the book."""
         self.known_head = self.memory.read(self.backend).heads.get(self.book_id) if self.memory else None
 
     def require_sound_book(self, state: BookState) -> None:
-        """Raise LedgerBroken where something forbids writing and nobody settled it, or the book does not go on from its remembered head."""
+        """Raise LedgerBroken if an unsettled finding blocks writing, or the book does not continue from its remembered head."""
         if self.settles:
             return
         read_keys = self.memory.read_keys if self.memory else read_process_keys
@@ -44,11 +44,11 @@ class BookGuard:
             raise LedgerBroken(
                 f"At place {finding.position} of the book: {finding.what}.",
                 means=f"{finding.means} Nothing is written until this is settled.",
-                next="Compare with a backup or an exported record, and find out who did it. Then settle it with a reason: settle, or Audit.",
+                next="Compare it with a backup or an exported record and find out who did it. Then settle it with a reason.",
             )
 
     def remember_head(self, state: BookState, at: datetime) -> None:
-        """Remember the book as it is after the append."""
+        """Remember the head of the book after the append."""
         if self.memory:
             model = self.known_head.model if self.known_head else state.model_name
             head = make_known_head(model, self.book_id, state.book, format_timestamp(at))

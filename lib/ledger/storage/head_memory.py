@@ -1,4 +1,4 @@
-"""What this Podium remembers of the books it read, in a file of its own: PODIUM_HOME/known-heads.json, for each backend by its address.
+"""The memory of book heads this Podium has read, in its own file PODIUM_HOME/known-heads.json, for each backend by address.
 
     {"format": 1, "backends": {"‹uri›": {
         "index": "‹run id›",
@@ -6,9 +6,9 @@
         "replaced": [{"book": "‹run id›", "model": "wine", "place": 19, …, "by": ["‹entry id›"]}],
         "earlier": [{"index": "‹run id›", "heads": {…}, "until": "…", "by": "ana", "reason": "…"}]}}}
 
-The memory only grows. It is changed under a lock, together with what other processes wrote meanwhile, and only when there is something
-new. Where its folder cannot be written nothing is remembered. A file that cannot be read is never overwritten: it is RecordInDoubt, for
-nobody can say then whether a record is the one seen before. What is compared with it is left to `state.known_heads`.
+The memory only grows. It is changed under a lock, merged with concurrent changes of other processes, and only if there is something new.
+If its folder cannot be written, nothing is remembered. An unreadable file is never overwritten: it raises RecordInDoubt, because then it is
+unknown whether a record is the one seen before. The comparison itself is in `state.known_heads`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -72,12 +72,12 @@ class _Document(_Record):
 
 
 _LAST_READ: dict[Path, tuple[_Signature, _Document]] = {}
-"""The file as this process read it last: it is parsed again only when it was replaced."""
+"""The file as last read by this process; parsed again only if it was replaced."""
 
 
 @dataclass(frozen=True)
 class HeadMemory:
-    """The memory of the Podium with this folder. `read_keys` gives the keys whose settlements it believes."""
+    """The memory of the Podium with this folder. `read_keys` returns the keys whose settlements it trusts."""
 
     home: Path
     read_keys: Callable[[], TrustedKeys] = field(compare=False, repr=False)
@@ -87,16 +87,16 @@ class HeadMemory:
         return self.home / MEMORY_FILE
 
     def read(self, backend: Backend) -> KnownStore:
-        """What is remembered of a store; nothing where there is no memory yet. Raises RecordInDoubt for a file that cannot be read."""
+        """The memory of a store; empty if there is none yet. Raises RecordInDoubt if the file cannot be read."""
         store = self._read_document().backends.get(backend.uri, _Store())
         return KnownStore(store.index, {book_id: _known_head(book_id, head) for book_id, head in store.heads.items()})
 
     def remember(
         self, backend: Backend, index_id: str, heads: Iterable[tuple[KnownHead, DecodedBook]], replacements: Replacements
     ) -> bool:
-        """Remember these heads, each read with its book, as far as they go on from what is remembered by now.
+        """Remember these heads, each read with its book, if they continue from the present memory.
 
-        An empty `index_id` leaves the remembered one. False where the memory cannot be written. Raises RecordInDoubt as `read` does.
+        An empty `index_id` keeps the remembered one. Returns False if the memory cannot be written. Raises RecordInDoubt like `read`.
         """
         read_heads = tuple(heads)
         store = self._read_document().backends.get(backend.uri, _Store())
@@ -105,15 +105,15 @@ class HeadMemory:
         return self._change(backend, lambda present: _merge(present, index_id, read_heads, replacements))
 
     def remember_book(self, backend: Backend, head: KnownHead, state: BookState, index_id: str = "") -> bool:
-        """The same for one book, with what it says itself about heads that no longer count. A book without entries is not remembered."""
+        """The same for one book, including the heads it replaces itself. A book without entries is not remembered."""
         if not state.book.head:
             return True
         return self.remember(backend, index_id, [(head, state.book)], read_replacements([state], self.read_keys))
 
     def accept_store(self, backend: Backend, index_id: str, at: datetime, actor_name: str, reason: str) -> bool:
-        """Start over for a store that is another one as a whole: its index is `index_id`, and what was known counts as an earlier store.
+        """Start over for a completely different store: its index is `index_id`, and the previous memory is archived as an earlier store.
 
-        False where the memory cannot be written. Raises RecordInDoubt as `read` does.
+        Returns False if the memory cannot be written. Raises RecordInDoubt like `read`.
         """
 
         def start_over(store: _Store) -> _Store:
@@ -147,21 +147,21 @@ class HeadMemory:
             return _Document()
         except (OSError, ValidationError) as error:
             raise RecordInDoubt(
-                f"What this Podium remembers of records cannot be read: {self.file} ({type(error).__name__}).",
-                means="So nobody can say whether a record is the one seen before, and no decision is made. The file was left as it is.",
-                next="Put it back from a backup, or correct it. If it is lost, move it away: then every record is seen for the first time.",
+                f"The memory of known records cannot be read: {self.file} ({type(error).__name__}).",
+                means="Podium cannot tell whether a record is the one seen before, so no decision is accepted. The file was not changed.",
+                next="Restore it from a backup, or fix it. If it is lost, move it away; then every record counts as new.",
             ) from error
         _LAST_READ[self.file] = (signature, document)
         return document
 
 
 def create_head_memory(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> HeadMemory:
-    """The memory of a process with this environment. Reads nothing yet."""
+    """The memory for a process with this environment. Reads nothing yet."""
     return HeadMemory(podium_home(environment, project), partial(read_trusted_keys_or_none, environment, project))
 
 
 def _merge(store: _Store, index_id: str, heads: Iterable[tuple[KnownHead, DecodedBook]], replacements: Replacements) -> _Store:
-    """What is remembered of a store after these heads were read."""
+    """The memory of a store after reading these heads."""
     known = KnownStore(store.index, {book_id: _known_head(book_id, head) for book_id, head in store.heads.items()})
     merged, replaced_heads = merge_known_store(known, heads, replacements)
     replaced = tuple(

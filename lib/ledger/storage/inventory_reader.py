@@ -1,8 +1,8 @@
-"""The search for everything of Podium in a store, wherever it stands: in renamed, deleted and other experiments, and on models.
+"""The search for everything of Podium in a store, wherever it is: in renamed, deleted and other experiments, and on models.
 
-It is for `verify` and the Doctor, which move every book, and for the moment a new index or book would begin; never for a model that has
-its book. What explains is read after what is to be explained (tags, experiments, runs, then the index): a writer who is just beginning a
-record writes in the opposite order, so nothing of theirs is seen without its explanation.
+It is used by `verify` and the Doctor, which fetch every book, and before a new index or book begins; never for a model that has its book.
+Explanations are read after what they explain (tags, experiments, runs, then the index). A writer who is just starting a record writes in
+the opposite order, so nothing of theirs is seen without its explanation.
 """
 
 import re
@@ -49,11 +49,11 @@ from lib.ledger.storage.key_trust import read_process_keys
 
 _EXPERIMENTS_PER_SEARCH, _RUNS_PER_PAGE, _MODELS_PER_PAGE, _VERSIONS_PER_PAGE = 1000, 1000, 1000, 10_000
 _MAX_LOOKUPS = 20
-"""Of runs that only tags name: anybody who may change a model can write any number of tags."""
+"""Limit for runs named only by tags, because anyone who may change a model can write any number of tags."""
 _MAX_SETTLING_BOOKS = 1000
-"""Of books that are asked what a person settled; anybody who may write can make the index name more."""
+"""Limit for books read for settlements, because anyone with write access can add names to the index."""
 _MAX_EXCLUDED = 1000
-"""Runs that a search leaves out by name: MLflow reads no longer filter."""
+"""Limit for runs excluded from a search by id, because MLflow does not accept longer filters."""
 _SECOND_LOOK_SECONDS = 0.2
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _SEALS = f"params.{SEAL_PARAM} LIKE '{'_' * 32}'"
@@ -63,7 +63,7 @@ _MISSING, _BAD_FILTER_CODES = "RESOURCE_DOES_NOT_EXIST", ("INVALID_PARAMETER_VAL
 
 
 def read_inventory(backend: Backend, tags: Sequence[LedgerTag]) -> LedgerInventory:
-    """Everything of Podium that this account may read. `tags` are those of all models, read before. Writes nothing."""
+    """Everything of Podium that this account may read. `tags` are those of all models, read beforehand. Writes nothing."""
     return _read_inventory(backend, tags, partial(_search_all_runs, backend))
 
 
@@ -79,7 +79,7 @@ def read_ledger_tags(backend: Backend) -> tuple[LedgerTag, ...]:
 
 
 def find_unexplained(backend: Backend) -> tuple[InventoryFinding, ...]:
-    """What of Podium no index explains and nobody settled, without fetching the books that the index names. Writes nothing."""
+    """Unexplained and unsettled findings, without fetching the indexed books. Writes nothing."""
     inventory = _read_inventory(backend, read_ledger_tags(backend), partial(_search_unnamed_runs, backend))
     findings, keys = judge_inventory(inventory), read_process_keys()
     if not findings or keys == NO_KEYS:
@@ -89,16 +89,16 @@ def find_unexplained(backend: Backend) -> tuple[InventoryFinding, ...]:
 
 
 def _read_readable_books(backend: Backend, book_ids: Iterable[str]) -> Iterator[DecodedBook]:
-    """The books that this account may read and that are whole."""
+    """The books that are intact and readable with this account."""
     for book_id in sorted(book_ids)[:_MAX_SETTLING_BOOKS]:
         with suppress(LedgerBroken, NotFound, NotWritable):
             yield read_book(backend, book_id).book
 
 
 def require_explained_inventory(backend: Backend) -> None:
-    """Raise LedgerBroken while something of Podium is unexplained: then no new index or book begins, and none is said to be missing.
+    """Raise LedgerBroken if a record is unexplained: then no new index or book may begin, and none is reported as missing.
 
-    What is found is read once more before it counts, for a store may answer a moment late.
+    Findings are checked a second time before they count, because a store may be a moment late.
     """
     if findings := find_unexplained(backend):
         time.sleep(_SECOND_LOOK_SECONDS)
@@ -106,9 +106,9 @@ def require_explained_inventory(backend: Backend) -> None:
     if findings:
         count_text = f" (and {len(findings) - 1:,} more)" if findings[1:] else ""
         raise LedgerBroken(
-            f"This store holds a record that is not explained{count_text}: {findings[0].what}. {findings[0].means}",
-            means="No new record begins before that is settled, so that the record does not split in two.",
-            next="Run verify, which names everything there is. What is no part of the record is settled with a reason: settle, or Audit.",
+            f"This store holds an unexplained record{count_text}: {findings[0].what}. {findings[0].means}",
+            means="No new record begins before this is settled, so that the record does not split in two.",
+            next="Run verify to list everything. Settle what is not part of the record with a reason (settle, or Audit).",
         )
 
 
@@ -149,7 +149,7 @@ def _search_all_runs(backend: Backend, experiment_ids: Sequence[str]) -> list[Ru
 
 
 def _search_unnamed_runs(backend: Backend, experiment_ids: Sequence[str]) -> list[Run]:
-    """The indexes by their seals, and the books that the index does not name: of a whole ledger next to nothing is moved.
+    """The indexes by their seals, and the unindexed books; transfers almost nothing for an intact ledger.
 
     Later volumes of a book have no first place and are left out, too.
     """
@@ -162,7 +162,7 @@ def _search_unnamed_runs(backend: Backend, experiment_ids: Sequence[str]) -> lis
 
 
 def _search_first_places(backend: Backend, experiment_ids: Sequence[str], known_ids: Collection[str]) -> list[Run]:
-    """The runs that begin a book, without the known ones; with them where those are too many, or the server does not know the filter."""
+    """The runs that begin a book, without the known ones; with them if those are too many, or the server does not support the filter."""
     quoted_ids = [f"'{run_id}'" for run_id in sorted(known_ids) if _RUN_ID.fullmatch(run_id)]
     if 0 < len(quoted_ids) <= _MAX_EXCLUDED:
         try:
@@ -175,7 +175,7 @@ def _search_first_places(backend: Backend, experiment_ids: Sequence[str], known_
 
 
 def _search_runs(backend: Backend, filter_text: str, experiment_ids: Sequence[str]) -> list[Run]:
-    """The runs of these experiments that fit a filter, deleted ones too."""
+    """The runs of these experiments that match a filter, including deleted ones."""
     runs = list[Run]()
     for start in range(0, len(experiment_ids), _EXPERIMENTS_PER_SEARCH):
         batch = list(experiment_ids[start : start + _EXPERIMENTS_PER_SEARCH])
@@ -184,7 +184,7 @@ def _search_runs(backend: Backend, filter_text: str, experiment_ids: Sequence[st
 
 
 def look_up_runs(backend: Backend, run_ids: Iterable[str]) -> dict[str, RunLookup]:
-    """What is known of runs by their ids. What is no id of a run is left out."""
+    """What is known about runs by their ids. Invalid ids are left out."""
     lookups = dict[str, RunLookup]()
     for run_id in sorted(run_id for run_id in run_ids if _RUN_ID.fullmatch(run_id)):
         try:
@@ -198,14 +198,14 @@ def look_up_runs(backend: Backend, run_ids: Iterable[str]) -> dict[str, RunLooku
 
 
 def _is_of_ledger(run: LedgerRun, tags: Mapping[str, str]) -> bool:
-    """Is it of Podium at all? Other runs may have a parameter `index` of that length, or one called 000001."""
+    """Does it belong to Podium at all? Other runs may have a parameter `index` of that length, or one called 000001."""
     return KIND_TAG in tags or run.is_sealed or bool(run.book_ids) or run.holds_entries
 
 
 def _ledger_run(run: Run, experiments: Mapping[str, LedgerExperiment]) -> LedgerRun:
     return LedgerRun(
         run_id=run.info.run_id,
-        experiment=experiments.get(run.info.experiment_id) or LedgerExperiment(run.info.experiment_id, "of an unknown name"),
+        experiment=experiments.get(run.info.experiment_id) or LedgerExperiment(run.info.experiment_id, "with an unknown name"),
         params=run.data.params,
         is_active=run.info.lifecycle_stage == "active",
         model=run.data.tags.get(BOOK_MODEL_TAG, ""),

@@ -1,4 +1,4 @@
-"""Which keys this Podium knows: its own, present and earlier, and those that `backends.toml` names; and changing whom it trusts."""
+"""The keys known to this Podium (its own, present and earlier, and those in `backends.toml`), and changes of trust."""
 
 import os
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ OWN_KEY_NAME, EARLIER_KEY_NAME = "this Podium", "this Podium, earlier"
 
 
 def read_trusted_keys(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> TrustedKeys:
-    """The keys that are known here: the one this Podium signs with, its earlier ones, then others in the order of the file.
+    """The known keys: the one this Podium signs with, its earlier ones, then others in the order of the file.
 
-    Makes no key. Raises BadInput when `backends.toml` cannot be read.
+    Creates no key. Raises BadInput if `backends.toml` cannot be read.
     """
     home, configured_keys = podium_home(environment, project), _read_configured_keys(environment, project)
     current_key = ""
-    with suppress(NotWritable):  # one that cannot be used vouches for nothing new; whoever wants to write is told
+    with suppress(NotWritable):  # an unusable key signs nothing new; writers get the error
         current_key = read_current_key(home)
     own_keys = read_own_keys(home)
     if current_key and current_key not in {key.public_key for key in own_keys}:
@@ -41,7 +41,7 @@ def read_trusted_keys(environment: Mapping[str, str], project: Path = PROJECT_FO
 
 
 def read_trusted_keys_or_none(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> TrustedKeys:
-    """The same for what is only shown: while `backends.toml` cannot be read, no key is trusted, because it may distrust any."""
+    """The same for display: if `backends.toml` cannot be read, no key is trusted, because it may distrust any."""
     try:
         return read_trusted_keys(environment, project)
     except BadInput:
@@ -49,37 +49,37 @@ def read_trusted_keys_or_none(environment: Mapping[str, str], project: Path = PR
 
 
 def read_process_keys() -> TrustedKeys:
-    """The keys that are known to this process, by its own environment; none while `backends.toml` cannot be read."""
+    """The keys known to this process by its environment; none if `backends.toml` cannot be read."""
     return read_trusted_keys_or_none(os.environ)
 
 
 def find_current_key(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> KnownKey:
-    """The key that this Podium signs with. Raises NotFound while it has none, NotWritable for one that cannot be used."""
+    """The key this Podium signs with. Raises NotFound if it has none yet, NotWritable if it cannot be used."""
     fingerprint = key_fingerprint(read_current_key(podium_home(environment, project)))
     key = read_trusted_keys(environment, project).find(fingerprint)
     if key is None:
-        raise NotFound("This Podium has no key yet.", means="", next="It is made with the first entry, or by keys rotate.")
+        raise NotFound("This Podium has no key yet.", means="", next="It is created with the first entry, or by keys rotate.")
     return key
 
 
 def trust_key(environment: Mapping[str, str], fingerprint: str, name: str, at: datetime) -> KnownKey:
     """Trust the key with this fingerprint from now on, whatever it signed and when. Returns it.
 
-    Raises BadInput for what is no fingerprint, ActionRefused when Podium is shared, NotWritable, Busy.
+    Raises BadInput for an invalid fingerprint, ActionRefused if Podium is shared, NotWritable, Busy.
     """
     return _write_trust(environment, ConfiguredKey(parse_fingerprint(fingerprint), name, since=format_timestamp(at)))
 
 
 def distrust_key(environment: Mapping[str, str], fingerprint: str, at: datetime) -> KnownKey:
-    """Show everything under this key as a claim from now on, whenever it was written: times are claims, too. Returns it.
+    """Show everything under this key as a claim from now on, whenever it was written, because times are claims, too. Returns it.
 
-    Raises ActionRefused for the key that this Podium signs with, and when Podium is shared, BadInput, NotWritable, Busy.
+    Raises ActionRefused for the key this Podium signs with and if Podium is shared, BadInput, NotWritable, Busy.
     """
     parsed_fingerprint = parse_fingerprint(fingerprint)
     with suppress(NotWritable):
         if parsed_fingerprint == key_fingerprint(read_current_key(podium_home(environment))):
             raise ActionRefused(
-                "This Podium signs with that key.", next="Make a new one first: keys rotate. Then distrust the earlier one."
+                "This Podium signs with that key.", next="First create a new one with keys rotate, then distrust this one."
             )
     key = read_trusted_keys(environment).find(parsed_fingerprint)
     name = (key.name if key else "") or "distrusted"
@@ -94,7 +94,7 @@ def _write_trust(environment: Mapping[str, str], key: ConfiguredKey) -> KnownKey
 
 
 def _read_configured_keys(environment: Mapping[str, str], project: Path) -> dict[str, ConfiguredKey]:
-    """Fingerprint → its line in the file; lines under something else than a fingerprint are passed over."""
+    """Fingerprint → its entry in the file; entries without a valid fingerprint are skipped."""
     configured_keys = dict[str, ConfiguredKey]()
     for key in read_configured_keys(config_path(environment, project)):
         with suppress(BadInput):

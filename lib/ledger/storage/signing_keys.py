@@ -1,11 +1,11 @@
-"""The signing key of this Podium: given by whoever runs it, or made at the first write and kept in Podium's own folder.
+"""The signing key of this Podium: provided by the operator, or created at the first write and stored in Podium's own folder.
 
     PODIUM_HOME/keys/signing.pem        the private key, 0600 in a folder of 0700
     PODIUM_HOME/keys/‹sha256›.json      the public part of this key and of each earlier one, and since when
 
-The file is read for every signature, so that a rotation counts at once in all processes. Nobody reads a half-written one: it is written
-aside and appears under its name as a whole. The private key is in no repr, exception or entry. Everything that is wrong with
-it is NotWritable: what cannot be signed is not written.
+The file is read for every signature, so that a rotation takes effect at once in all processes. It is written to a temporary file and
+renamed, so that no reader sees a partial one. The private key never appears in a repr, an exception or an entry. Any problem with it raises
+NotWritable: what cannot be signed is not written.
 """
 
 import json
@@ -40,7 +40,7 @@ _UNSIGNED_NOTE_PRINTED = threading.Event()
 
 @dataclass(frozen=True)
 class OwnKey:
-    """The public part of a key of this Podium, as `sig` carries it. `since` is a timestamp, empty when nobody knows."""
+    """The public part of a key of this Podium, in the format of `sig`. `since` is a timestamp, empty if unknown."""
 
     public_key: str
     since: str = ""
@@ -52,9 +52,9 @@ class OwnKey:
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs what a process writes: with the key that was given to it, else with the one in its folder, which the first signature makes.
+    """Signs the entries of a process with the provided key, else with the one in its folder, created at the first signature.
 
-    In CI without a given key it signs nothing: a key that is thrown away with its machine would vouch for nobody.
+    In CI without a provided key it signs nothing: a key discarded with its machine would prove nothing.
     """
 
     home: Path
@@ -62,75 +62,73 @@ class Signer:
     clock: Callable[[], datetime] = field(compare=False, repr=False)
 
     def load_key(self) -> "Ed25519PrivateKey | None":
-        """The private key to sign with; None where entries stay unsigned. Raises NotWritable for a key that cannot be used."""
+        """The private key to sign with; None if entries stay unsigned. Raises NotWritable if the key cannot be used."""
         key = read_given_key()
         if key is None and self.is_ci:
             _print_unsigned_note()
             return None
         key = key or read_key_file(self.home) or create_key(self)
-        with suppress(NotWritable, Busy):  # a container may have nowhere to keep the public part, and signs all the same
+        with suppress(NotWritable, Busy):  # a container may not be able to store the public part, but signs anyway
             record_public_key(self.home, _public_part(key, self))
         return key
 
 
 def create_signer(environment: Mapping[str, str], clock: Callable[[], datetime], project: Path = PROJECT_FOLDER) -> Signer:
-    """The signer of a process with this environment. Reads no key, and makes none."""
+    """The signer for a process with this environment. Neither reads nor creates a key."""
     is_ci = environment.get("CI", "").strip().lower() not in ("", "0", "false")
     return Signer(podium_home(environment, project), is_ci, clock)
 
 
 def read_given_key() -> "Ed25519PrivateKey | None":
-    """The key that the environment held, or the file it named; None when it named none. Raises NotWritable for one that is no key."""
+    """The key from the environment or the file it names; None if neither is set. Raises NotWritable if it is not a valid key."""
     if path := given_value(KEY_FILE_VARIABLE):
         data = _read_file(Path(path), KEY_FILE_VARIABLE, is_mounted=True)
         if data is None:
-            raise _key_error(
-                f"{KEY_FILE_VARIABLE} names a file that is not there.", "Mount the secret, or leave the variable out."
-            )
+            raise _key_error(f"{KEY_FILE_VARIABLE} names a file that does not exist.", "Mount the secret, or unset the variable.")
         return _parse_key(data, KEY_FILE_VARIABLE)
     text = given_value(KEY_VARIABLE).replace("\\n", "\n")
     return _parse_key(text.encode("utf-8", "surrogateescape"), KEY_VARIABLE) if text else None
 
 
 def read_key_file(home: Path) -> "Ed25519PrivateKey | None":
-    """The key in Podium's own folder; None when none was made yet. Raises NotWritable for one that others can read, or is no key."""
+    """The key in Podium's folder; None if there is none yet. Raises NotWritable if other users can read it, or it is not a valid key."""
     file = home / KEYS_FOLDER / KEY_FILE
     data = _read_file(file, str(file))
     return None if data is None else _parse_key(data, str(file))
 
 
 def create_key(signer: Signer) -> "Ed25519PrivateKey":
-    """Make the key of a folder. Of several processes that try at once one makes it, and the others read it. Raises NotWritable, Busy."""
+    """Create the key of a folder. Of several concurrent processes, one creates it and the others read it. Raises NotWritable, Busy."""
     with _lock_folder(signer.home) as folder:
         return read_key_file(signer.home) or _write_new_key(signer, folder)
 
 
 def rotate_key(signer: Signer) -> OwnKey:
-    """Sign with a new key from now on. Earlier entries keep their signatures, and this Podium goes on trusting them.
+    """Sign with a new key from now on. Earlier entries keep their signatures, and this Podium continues to trust them.
 
-    Raises ActionRefused when the key was given by the environment, NotWritable, Busy.
+    Raises ActionRefused if the key comes from the environment, NotWritable, Busy.
     """
     if given_by := next((name for name in (KEY_FILE_VARIABLE, KEY_VARIABLE) if given_value(name)), ""):
         raise ActionRefused(
             f"The key of this Podium comes from {given_by}.",
-            next="Put a new key into that secret; openssl genpkey -algorithm ed25519 makes one.",
+            next="Put a new key into that secret. Create one with openssl genpkey -algorithm ed25519.",
         )
     with _lock_folder(signer.home) as folder:
-        with suppress(NotWritable):  # one that cannot be used is replaced, too
+        with suppress(NotWritable):  # an unusable key is replaced, too
             if (present_key := read_key_file(signer.home)) is not None:
                 _write_record(folder, _public_part(present_key, signer))
         return _public_part(_write_new_key(signer, folder), signer)
 
 
 def record_public_key(home: Path, key: OwnKey) -> None:
-    """Keep the public part of a key, unless it is kept already. Raises NotWritable, Busy."""
+    """Store the public part of a key, unless already stored. Raises NotWritable, Busy."""
     if not _record_file(home / KEYS_FOLDER, key).exists():
         with _lock_folder(home) as folder:
             _write_record(folder, key)
 
 
 def read_own_keys(home: Path) -> tuple[OwnKey, ...]:
-    """The public parts of the keys this Podium ever had, the newest first. Files that hold none are passed over."""
+    """The public parts of all keys this Podium ever had, newest first. Invalid files are skipped."""
     keys = list[OwnKey]()
     with suppress(OSError):
         for file in sorted((home / KEYS_FOLDER).glob("*.json")):
@@ -141,32 +139,32 @@ def read_own_keys(home: Path) -> tuple[OwnKey, ...]:
 
 
 def read_current_key(home: Path) -> str:
-    """The public part of the key that this process would sign with now, as `sig` carries it; empty when it has none yet.
+    """The public part of the key this process signs with, in the format of `sig`; empty if it has none yet.
 
-    Raises NotWritable for a key that cannot be used.
+    Raises NotWritable if the key cannot be used.
     """
     key = read_given_key() or read_key_file(home)
     return _public_text(key) if key else ""
 
 
 def _read_file(path: Path, label: str, *, is_mounted: bool = False) -> bytes | None:
-    """The bytes of a key file; None when it is not there. A mounted secret may be a link, and its rights are its operator's matter."""
+    """The bytes of a key file; None if it does not exist. A mounted secret may be a link, and only its operator sets its permissions."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if is_mounted else getattr(os, "O_NOFOLLOW", 0))
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         return None
     except OSError as error:
-        hint = "Make it a file of its own, not a link." if not is_mounted and path.is_symlink() else "Check its rights."
+        hint = "Replace the link by a regular file." if not is_mounted and path.is_symlink() else "Check its permissions."
         raise _key_error(f"The signing key ({label}) cannot be read: {error.strerror}.", hint) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
-            raise _key_error(f"The signing key ({label}) is no file of a key.", "Name the PEM file of an Ed25519 key.")
+            raise _key_error(f"The signing key ({label}) is not a key file.", "Use the PEM file of an Ed25519 key.")
         excess_rights = status.st_mode & (0o022 if is_mounted else 0o077)
         if excess_rights and os.name != "nt":
             right = "changed" if is_mounted else "read"
-            raise _key_error(f"The signing key ({label}) can be {right} by other logins of this machine.", f"chmod 600 {path}")
+            raise _key_error(f"The signing key ({label}) can be {right} by other users of this machine.", f"Run chmod 600 {path}")
         return os.read(descriptor, _MAX_FILE_BYTES)
     finally:
         os.close(descriptor)
@@ -183,14 +181,14 @@ def _parse_key(data: bytes, label: str) -> "Ed25519PrivateKey":
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise _key_error(
-            f"The signing key ({label}) is no Ed25519 key in PEM without a password.",
-            "openssl genpkey -algorithm ed25519 makes one; keys rotate makes one in Podium's folder.",
+            f"The signing key ({label}) is not an unencrypted Ed25519 key in PEM format.",
+            "Create one with openssl genpkey -algorithm ed25519, or in Podium's folder with keys rotate.",
         )
     return key
 
 
 def _write_new_key(signer: Signer, folder: Path) -> "Ed25519PrivateKey":
-    """Make a key: its public part is kept first, so that no signature is ever by a key that nobody knows. To be called under the lock."""
+    """Create a key. Its public part is stored first, so that no signature is ever by an unknown key. Call this under the lock."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     key = Ed25519PrivateKey.generate()
@@ -206,7 +204,7 @@ def _to_pem(key: "Ed25519PrivateKey") -> bytes:
 
 
 def _public_part(key: "Ed25519PrivateKey", signer: Signer) -> OwnKey:
-    """The public part of a key that is new now."""
+    """The public part of a key, with the present time as `since`."""
     return OwnKey(_public_text(key), format_timestamp(signer.clock()))
 
 
@@ -224,7 +222,7 @@ def _write_record(folder: Path, key: OwnKey) -> None:
 
 
 def _write_whole_file(file: Path, data: bytes) -> None:
-    """To be called under the lock."""
+    """Write a complete file. Call this under the lock."""
     try:
         write_private_file(file, data)
     except OSError as error:
@@ -233,7 +231,7 @@ def _write_whole_file(file: Path, data: bytes) -> None:
 
 @contextmanager
 def _lock_folder(home: Path) -> Iterator[Path]:
-    """The folder of the keys, made if it is missing, for one process at a time. Raises NotWritable, Busy."""
+    """The key folder, created if missing, locked for one process at a time. Raises NotWritable, Busy."""
     folder = home / KEYS_FOLDER
     try:
         make_private_folder(home)
@@ -245,12 +243,12 @@ def _lock_folder(home: Path) -> Iterator[Path]:
             lock.acquire()
     except OSError as error:
         if isinstance(error, Timeout):
-            raise Busy("Another process has been making a signing key for too long.", next="Try again.") from error
+            raise Busy("Another process is taking too long to create a signing key.", next="Try again.") from error
         raise _key_error(
-            f"{folder} cannot be made: {error.strerror}.", f"Set PODIUM_HOME to another folder, or {KEY_FILE_VARIABLE}."
+            f"{folder} cannot be created: {error.strerror}.", f"Set PODIUM_HOME to another folder, or {KEY_FILE_VARIABLE}."
         ) from error
     if not is_safe:
-        raise _key_error(f"{folder} is no folder of this login alone.", "Make it one: chmod 700.")
+        raise _key_error(f"{folder} is not a private folder of this user.", f"Run chmod 700 {folder}")
     try:
         yield folder
     finally:
@@ -258,12 +256,12 @@ def _lock_folder(home: Path) -> Iterator[Path]:
 
 
 def _key_error(what: str, hint: str) -> NotWritable:
-    return NotWritable(what, means="Without its key Podium writes nothing into the record.", next=hint)
+    return NotWritable(what, means="Without its key, Podium writes nothing to the record.", next=hint)
 
 
 def _print_unsigned_note() -> None:
-    """Say once per process that its entries are not signed."""
+    """Print once per process that its entries are not signed."""
     if not _UNSIGNED_NOTE_PRINTED.is_set():
         _UNSIGNED_NOTE_PRINTED.set()
-        note = f"CI is set and no signing key is given, so these entries are not signed. {KEY_FILE_VARIABLE} names the file of a key."
+        note = f"CI is set and no signing key is given, so these entries are not signed. Set {KEY_FILE_VARIABLE} to sign them."
         print(f"podium: {note}", file=sys.stderr)

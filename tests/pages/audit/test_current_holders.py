@@ -237,7 +237,7 @@ def test_page_command_and_packet_give_a_reader_the_same_answer_about_an_unrecord
     )
     assert result.exit_code == 0, result.output
     assert "moved outside Podium" in result.stdout
-    (text,) = [code.value for code in page.code if "Production of wine was held in turn" in code.value]
+    (text,) = [code.value for code in page.code if "holders of Production of wine were, in turn" in code.value]
     assert "then unknown until" in text
     assert "then unknown until" in str([title.value for title in headline])
     assert text.partition("then unknown until")[0] in result.stdout

@@ -75,7 +75,7 @@ def test_the_page_answers_which_version_held_a_stage_that_day_who_put_it_there_a
     assert page.header[0].value.startswith("v1 was in Production") or "until" in page.header[0].value
     assert "moved there by **ana**" in page_text(page)
     page = app("audit", fresh_store, **{"audit.of": "wine", "audit.on": "2023-03-14"})
-    assert "The record begins only on" in page.header[0].value
+    assert "The record does not begin until" in page.header[0].value
 
 
 def test_the_entries_of_a_deleted_model_are_still_shown(app, fresh_store):
@@ -104,7 +104,7 @@ def test_an_unreadable_head_or_one_without_a_book_is_reported_in_place(app, fres
     write_two_books(fresh_store)
     page = app("audit", fresh_store)
     compare_anchors(page, "hello ![x](http://evil.example)")
-    assert "is no noted head" in page_text(page)
+    assert "is not a valid head" in page_text(page)
     assert "![" not in page_text(page)
     compare_anchors(page, f"9:{'a' * 64}")
     assert "could belong to any book" in page_text(page)

@@ -61,7 +61,7 @@ def test_the_end_of_a_volume_is_an_entry_like_others(app, store, book):
     page = app("audit", store, entry=volume_entry.id)
     assert not page.exception
     assert page.code[-1].value.startswith(f"{volume_entry.position:06d} {volume_entry.id}")
-    assert "The book goes on in another run" in entries_table(page)["what"].tolist()
+    assert "The book continues in another run" in entries_table(page)["what"].tolist()
 
 
 def answer_text(page) -> str:

@@ -67,7 +67,7 @@ def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened
     find_button(page, "Move to Production").click().run()
     move_version(make_writer(fresh_store, "bo"), MoveRequest("wine", "2", "Production", REASON))
     confirm_move(page)
-    assert "You decided against nobody" in page_text(page).replace("&#45;", "-")
+    assert "You expected no version" in page_text(page).replace("&#45;", "-")
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "2"}
 
 
@@ -169,7 +169,7 @@ def test_the_page_opens_on_the_holder_of_production_and_its_history_is_its_own(a
     page = app("models", fresh_store, model="wine", version="1")
     rows = next(table.value for table in page.table if "Entry" in table.value)
     replaced = rows[rows["Entry"].str.contains("Replaced")]
-    assert replaced["Why"].tolist() == ["v2 took its place in Production"]
+    assert replaced["Why"].tolist() == ["Replaced by v2 in Production"]
     assert not rows["Why"].str.contains("In place of").any()
 
 

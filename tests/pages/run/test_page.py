@@ -326,7 +326,7 @@ def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_
     button(page, "Delete").click().run()
     assert "forest v1" in table_text(page)
     page.button(key="run.confirm").click().run()
-    assert "In use and made from this run" in page_text(page)
+    assert "Versions in use that come from this run" in page_text(page)
     assert read_run(fresh_store, run_id).lifecycle == "active"
     page.text_input(key="run.typed").set_value(run_id[:8]).run()
     page.button(key="run.confirm").click().run()

@@ -95,7 +95,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
     for name in ("audit", "overview"):
         page = app(name, fresh_store)
         assert "The book is gone" in page_text(page), name
-        assert f"Bring run {book} back from a backup" in page_text(page), name
+        assert f"Restore run {book} from a backup" in page_text(page), name
     assert "its book is gone" in table_text(page)
     page = app("models", fresh_store, model="wine")
     assert page.title[0].value == "wine"

@@ -117,7 +117,7 @@ def test_an_open_decision_that_cannot_be_settled_now_is_told_in_its_dialog(
     proxy.fail("hang", "POST registered-models/alias" if label == "Give up" else "POST model-versions/transition-stage")
     click_button(page, "unfinished.confirm")
     assert silence_in(page)
-    assert "What was not closed is still open" in page_text(page)
+    assert "Decisions that were not closed are still open" in page_text(page)
     assert [entry.body.version for entry in read_book_state(mlflow_server, model).open_intents] == [version]
     finish_open_decisions(make_writer(mlflow_server), model)
     check_at_rest(mlflow_server, model)

@@ -71,9 +71,9 @@ def test_a_planted_decision_that_waits_to_be_finished_claims_to_be_hers(app, sto
     plant_decision(store, verdict="approve")
     for page in (app("models", store, model="wine"), app("audit", store)):
         (info,) = [info.value for info in page.info if "decided by" in info.value]
-        assert "decided by somebody who claims to be ana" in info
+        assert "decided by someone who claims to be ana" in info
     result = CliRunner().invoke(podium, ["recover"])
-    assert "decided by somebody who claims to be ana" in result.stdout, result.output
+    assert "decided by someone who claims to be ana" in result.stdout, result.output
 
 
 def test_settings_shows_the_keys_and_whose_are_trusted(app, store, tmp_path):
