@@ -56,7 +56,7 @@ def test_a_database_that_may_only_be_read_says_so(fresh_store, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     capabilities = refresh_capabilities(fresh_store)
     assert capabilities.ledger_access.is_available is False
-    assert "mlflow.db or its folder may only be read" in capabilities.ledger_access.summary
+    assert "mlflow.db or its folder is read-only for this account" in capabilities.ledger_access.summary
 
 
 def test_a_server_is_asked_once_and_nothing_is_left_on_it(mlflow_server):
@@ -87,7 +87,7 @@ def test_what_a_server_lacks_is_named_with_what_happens_instead(mlflow_server, l
 def test_a_reader_of_a_hosted_server_may_not_write(mlflow_server):
     with narrowed(mlflow_server, "writing") as (backend, _):
         capabilities = read_capabilities(backend)
-        assert capabilities.write_access.explanation == f"{backend.name} lets this sign-in read, not write."
+        assert capabilities.write_access.explanation == f"{backend.name} lets this sign-in read but not write."
         assert (capabilities.stages.is_available, capabilities.aliases.is_available, capabilities.logged_models.is_available) == (
             True,
             True,

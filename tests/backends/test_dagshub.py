@@ -79,7 +79,7 @@ def test_a_typo_or_a_private_repository_is_told_and_nothing_is_made(dagshub, bac
         for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
             error = error_of(lambda ask=ask, arguments=(name, repository): ask(backend_of(*arguments)))
             assert isinstance(error, NotFound)
-            assert f"no repository {repository} that {name} may see" in error.what
+            assert f"no repository {repository} visible to {name}" in error.what
     assert dagshub_api.check_access(backend_of("ana", "team/secret")).can_push
     assert not dagshub.made()
     assert set(dagshub.repositories) == {REPOSITORY, "team/secret"}
@@ -106,7 +106,7 @@ def test_nobody_is_told_to_give_a_token(dagshub):
         (401, "does not accept the token (401)"),
         (403, "does not accept the token (403)"),
         (404, "not as DagsHub does"),
-        (429, "is asked too often and answers 429"),
+        (429, "receives too many requests (429)"),
         (500, "error 500"),
         (502, "error 502"),
         (503, "error 503"),
@@ -117,7 +117,7 @@ def test_whatever_dagshub_answers_is_told_within_seconds(dagshub, backend_of, fa
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = error_of(lambda ask=ask: ask(backend_of("ana")))
         assert text in error.what
-        assert ("token, which was kept" in error.means) == (fault not in (401, 403))
+        assert ("token may still be valid and was kept" in error.means) == (fault not in (401, 403))
     dagshub.fault = 0
     assert dagshub_api.check_access(backend_of("ana")).user_name == "ana", "nothing was remembered of the bad time"
 
@@ -134,7 +134,7 @@ def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, backend_of):
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = error_of(lambda ask=ask: ask(backend_of("ana")))
         assert "did not answer within" in error.what
-        assert "token, which was kept" in error.means
+        assert "token may still be valid and was kept" in error.means
 
 
 def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, backend_of, monkeypatch):
@@ -144,7 +144,8 @@ def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, 
     backend = Backend(f"http://127.0.0.1:9/{REPOSITORY}.mlflow", "server")
     credential = create_credential(backend, "ana", token("ana"))
     assert (
-        "nothing listens there" in error_of(lambda: dagshub_api.check_access(backend.with_principal(credential.principal))).what
+        "nothing is listening at this address"
+        in error_of(lambda: dagshub_api.check_access(backend.with_principal(credential.principal))).what
     )
 
 

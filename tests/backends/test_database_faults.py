@@ -35,7 +35,7 @@ def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as connection:
         pages = connection.execute("pragma page_count").fetchone()[0]
     set_pragma(fresh_store, f"pragma max_page_count = {pages + 3}")
-    with pytest.raises(NotWritable, match=r"The disk is full.*there before is whole.*Make room"):
+    with pytest.raises(NotWritable, match=r"The disk is full.*existing data is intact.*Free space"):
         write_many_tags(fresh_store, run_id)
     assert client(fresh_store).get_run(run_id).data.metrics == {"accuracy": 0.9444}
 
@@ -43,7 +43,7 @@ def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
 def test_a_read_only_database_is_called_so(fresh_store):
     run_id = make_trained_run(fresh_store)
     set_pragma(fresh_store, "pragma query_only = 1")
-    with pytest.raises(NotWritable, match=r"cannot be written.*rights"):
+    with pytest.raises(NotWritable, match=r"cannot be written.*permissions"):
         write_many_tags(fresh_store, run_id)
 
 
@@ -52,7 +52,7 @@ def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin immediate")
         started_at = time.monotonic()
-        with pytest.raises(Busy, match=r"locked by another program.*Close the program"):
+        with pytest.raises(Busy, match=r"locked by another program.*Close that program"):
             require_writable(fresh_store)
         assert time.monotonic() - started_at < 5
         other.execute("rollback")

@@ -107,15 +107,15 @@ def test_a_call_ends_at_its_deadline_whatever_dribbles_in(talk):
     with server(talk) as (backend, _), pytest.raises(NoAnswer) as error:
         read_run(backend)
     assert str(error.value) == (
-        "The server gave no answer to runs/get within 0.4 s. Nothing was changed by this call. "
-        "Check that the server runs, then try again."
+        "The server did not answer runs/get within 0.4 s. Nothing was changed by this call. "
+        "Check that the server is running, then try again."
     )
 
 
 def test_of_a_write_without_an_answer_nobody_claims_that_nothing_was_changed():
     with server(hang) as (backend, _), pytest.raises(NoAnswer, match=r"runs/log-parameter within 0\.4 s") as error:
         log_param(backend)
-    assert error.value.means == "Whether this call was carried out is not known."
+    assert error.value.means == "It is unknown whether this call was carried out."
 
 
 def test_a_search_that_is_sent_as_post_only_asks():
@@ -134,7 +134,7 @@ def test_a_connection_that_closes_without_an_answer_is_tried_again_at_once_and_t
     with server(close, answer) as (backend, connections):
         assert read_run(backend) == "r"
         assert len(connections) == 2
-    with server(close) as (backend, _), pytest.raises(NoAnswer, match="gave no answer to runs/get"):
+    with server(close) as (backend, _), pytest.raises(NoAnswer, match="did not answer runs/get"):
         read_run(backend)
 
 
@@ -205,7 +205,7 @@ def test_an_mlflow_that_makes_its_sessions_elsewhere_is_named(monkeypatch):
     install_adapter()
     monkeypatch.setattr(deadline_adapter.request_utils, "TCPKeepAliveHTTPAdapter", None)
     monkeypatch.setattr(deadline_adapter.request_utils, "_get_request_session", lambda *_: __import__("requests").Session())
-    with pytest.raises(BackendError, match="cannot be given a deadline"):
+    with pytest.raises(BackendError, match="cannot set a time limit"):
         install_adapter()
 
 

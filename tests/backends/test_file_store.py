@@ -70,7 +70,7 @@ def run_podium(store, *words):
         ("run", None, "meta.yaml is missing", ("runs", "old"), "accuracy 0.9000"),
         ("metric", b"malformed", "'accuracy' is malformed", ("runs", "old"), "accuracy 0.9000"),
         ("model", b"", "meta.yaml is empty", ("models",), "second-model: 1 versions"),
-        ("version", b"- a\n- b", "does not hold names and values", ("models",), "second-model: 1 versions"),
+        ("version", b"- a\n- b", "does not contain names and values", ("models",), "second-model: 1 versions"),
     ],
 )
 def test_a_damaged_file_is_named_and_the_rest_is_shown(store, kind, content, reason, command, rest):

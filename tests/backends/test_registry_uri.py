@@ -35,7 +35,7 @@ def test_commands_say_it_and_decide_nothing(split):
     assert "MLFLOW_REGISTRY_URI names another registry, mlflow.db" in result.stderr
     result = CliRunner().invoke(podium, ["register", run_id, "--model", "fraud"])
     assert result.exit_code == 1
-    assert "nothing is decided here" in result.stderr
+    assert "decisions are blocked here" in result.stderr
     assert read_all_snapshots(runs) == ()
 
 

@@ -152,5 +152,5 @@ def test_an_mlflow_that_cannot_be_told_signs_in_nobody(monkeypatch):
     monkeypatch.setattr(request_auth, "_IS_INSTALLED", threading.Event())
     monkeypatch.setattr("mlflow.tracking.request_auth.registry._request_auth_provider_registry", None)
     client.cache_clear()
-    with pytest.raises(BackendError, match="cannot be told who signs in"):
+    with pytest.raises(BackendError, match="does not support per-user sign-in"):
         client(Backend("http://127.0.0.1:9", "server"))

@@ -52,7 +52,7 @@ def revision_in(file):
 
 def test_what_stopped_it_and_the_complete_copy_are_named(blocked_store):
     with pytest.raises(
-        UpgradeInterrupted, match=r"table secrets already exists.*complete copy .*mlflow\.db\.20260101-000000\.backup"
+        UpgradeInterrupted, match=r"table secrets already exists.*complete backup .*mlflow\.db\.20260101-000000\.backup"
     ):
         migrate(blocked_store, AT)
     assert revision_in(blocked_store.path) != REVISION_BEFORE_SECRETS
@@ -63,7 +63,7 @@ def test_a_further_try_makes_no_copy_of_the_half_way_file(broken_off):
     with pytest.raises(UpgradeInterrupted, match="20260101"):
         migrate(broken_off, LATER)
     assert names_in(broken_off.path.parent) == ["mlflow.db", "mlflow.db.20260101-000000.backup"]
-    with pytest.raises(UpgradeInterrupted, match="half-way"):
+    with pytest.raises(UpgradeInterrupted, match="between two schemas"):
         require_openable(broken_off)
 
 
@@ -79,9 +79,9 @@ def test_the_copy_is_put_back_and_the_half_way_file_stays_beside_it(broken_off):
 def test_a_copy_that_is_gone_is_said_and_the_file_is_left_alone(broken_off):
     broken_off.path.with_name("mlflow.db.20260101-000000.backup").unlink()
     before = broken_off.path.read_bytes()
-    with pytest.raises(UpgradeInterrupted, match="not there any more"):
+    with pytest.raises(UpgradeInterrupted, match="no longer exists"):
         require_openable(broken_off)
-    with pytest.raises(NotFound, match="not there any more"):
+    with pytest.raises(NotFound, match="no longer exists"):
         restore_backup(broken_off, LATER)
     assert broken_off.path.read_bytes() == before
 
@@ -129,7 +129,7 @@ def test_the_command_line_names_the_copy_in_one_line_and_puts_it_back(blocked_st
     assert "secrets" in result.stderr
     result = run("--restore-backup", "--migrate")
     assert "is back in place" in result.stderr
-    assert "broke off" in result.stderr
+    assert "was interrupted" in result.stderr
     assert len([name for name in names_in(blocked_store.path.parent) if name.endswith(".half-way")]) == 1
 
 

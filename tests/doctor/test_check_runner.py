@@ -78,12 +78,12 @@ def test_a_server_that_gives_one_question_no_answer_is_asked_no_further(fresh_st
 
         return Check(name, name, f"Is {name} well?", run)
 
-    silence = NoAnswer("The server gave no answer to runs/search within 20 s.", next="Check that it runs.")
+    silence = NoAnswer("The server did not answer runs/search within 20 s.", next="Check that it runs.")
     checks = (check("runs", Busy("It is locked.")), check("models"), check("ledger", silence), check("drift"))
     report = run_checks(fresh_store, clock, checks=checks)
     assert asked_checks == ["runs", "models", "ledger"]
     assert [finding.level for finding in report.findings] == ["problem", "fine", "problem", "skipped"]
-    assert finding_in(report, "ledger").means == "The server gave no answer to runs/search within 20 s."
+    assert finding_in(report, "ledger").means == "The server did not answer runs/search within 20 s."
     assert finding_in(report, "drift").means == "It was not asked, because of: ledger."
 
 

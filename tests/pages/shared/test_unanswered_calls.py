@@ -17,7 +17,14 @@ from tests.support.page_driver import browser_content, click_button, confirm_mov
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
-SILENCE = ("gave no answer", "not answer", "stopped answering", "did not come in", "gives no answer", "could not be checked")
+SILENCE = (
+    "gave no answer",
+    "not answer",
+    "stopped answering",
+    "could not be downloaded",
+    "gives no answer",
+    "could not be checked",
+)
 OPTIONAL = {"GET /version", "GET server-info"}
 """What a page can do without."""
 PROBED_BY_DOCTOR = "GET mlflow-artifacts/artifacts"
