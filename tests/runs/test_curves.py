@@ -223,7 +223,10 @@ def test_fifty_long_runs_stay_small_enough_for_a_browser():
 def test_the_finding_names_the_run_that_ends_best():
     histories = metric_histories([1.0, 0.5], [1.0, 0.25], [0.1, math.nan])
     curve_points, table = build_curve_points(histories, CurveOptions()), run_table(histories)
-    assert describe_curves(curve_points, table, "metrics.loss") == "loss ↓ of 3 runs over step; run c ends best with 0.1000"
+    assert (
+        describe_curves(curve_points, table, "metrics.loss")
+        == "loss ↓ of 3 runs over step; run c has the best last value, 0.1000"
+    )
     assert describe_curves(curve_points, table, "metrics.epoch") == "epoch of 3 runs over step"
     single_history = metric_histories([1.0, 2.0])
     assert (

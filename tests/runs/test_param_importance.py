@@ -91,10 +91,12 @@ def test_a_large_search_is_sampled_and_says_so(monkeypatch):
 
 def test_what_is_lacking_is_said():
     assert missing_requirement(search(MIN_RUNS), "metrics.m") == ""
-    assert f"at least {MIN_RUNS} runs with a number in this metric; here are 3" in missing_requirement(search(3), "metrics.m")
+    assert f"At least {MIN_RUNS} runs with a number in this metric are needed; there are 3" in missing_requirement(
+        search(3), "metrics.m"
+    )
     assert "same in all runs" in missing_requirement(search(30, lambda depth, kind, noise: 1), "metrics.m")
     runs = make_run_table(*(make_run(f"r{n}", params={"p": 1}, metrics={"m": n}) for n in range(30)))
-    assert "parameter with at least two different values" in missing_requirement(runs, "metrics.m")
+    assert "parameter with at least two distinct values" in missing_requirement(runs, "metrics.m")
 
 
 def test_the_picture_says_cannot_tell_where_chance_could_have_given_it():
