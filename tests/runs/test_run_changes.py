@@ -63,7 +63,7 @@ def test_a_change_is_refused_when_somebody_else_was_quicker(fresh_store, run_id)
     client(fresh_store).set_tag(run_id, "Author", "them")
     client(fresh_store).set_tag(run_id, "new", "them")
     for change in (name_change, author_change, new_tag):
-        with pytest.raises(ActionRefused, match="since you looked"):
+        with pytest.raises(ActionRefused, match="since you opened it"):
             apply_change(fresh_store, change)
     run = read_run(fresh_store, run_id)
     assert (run.name, run.tags["Author"], run.tags["new"]) == ("theirs", "them", "them")

@@ -149,7 +149,7 @@ def test_a_taken_name_is_refused_whatever_its_case(fresh_store, wine):
 
 
 def test_a_view_that_is_too_long_is_refused_in_words(fresh_store, wine):
-    with pytest.raises(BadInput, match="5,000 in a tag"):
+    with pytest.raises(BadInput, match="limit of a tag is 5,000"):
         save(fresh_store, make_view(wine, query="p" * MAX_TAG_LENGTH))
     assert read_tags(fresh_store, wine) == {}
 
