@@ -121,7 +121,7 @@ def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
 
 @pytest.mark.parametrize("uri", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"])
 def test_files_elsewhere_are_not_asked_for(fresh_store, uri):
-    with pytest.raises(ActionRefused, match="not read from here"):
+    with pytest.raises(ActionRefused, match="which Podium does not read"):
         read_model_file(fresh_store, ArtifactLocation(uri, model_id="m-1", name="model"))
 
 

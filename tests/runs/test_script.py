@@ -216,7 +216,7 @@ def test_the_script_leaves_the_runs_that_the_page_leaves(script_results, name, l
 
 @pytest.mark.parametrize("name", ["none", "early"])
 def test_a_script_that_leaves_nothing_says_so(script_results, name):
-    assert script_results[name][0].startswith("No run is left.")
+    assert script_results[name][0].startswith("No run left after filtering.")
 
 
 def test_the_best_value_is_read_from_the_history(script_results):
