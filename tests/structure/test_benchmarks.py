@@ -61,4 +61,4 @@ def test_the_ways_take_turns_and_the_quickest_round_counts():
 def test_a_figure_says_its_ratios_and_whether_its_goal_was_kept():
     figure = Figure("read", 0.2, peer=4.0, peer_is="MLflow", floor=0.1, floor_is="fetch", goal="≥ 10×", kept=True)
     assert (figure.times_faster, figure.above_floor) == (20, 2)
-    assert "| read | 200 ms | 4.0 s MLflow | **20× as quick** | 100 ms fetch | 2× | ≥ 10×: kept |" in figure_table([figure])
+    assert "| read | 200 ms | 4.0 s MLflow | **20× as fast** | 100 ms fetch | 2× | ≥ 10×: met |" in figure_table([figure])
