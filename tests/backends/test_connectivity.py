@@ -1,4 +1,4 @@
-"""A bad address is told in plain words within five seconds, whatever stands at its other end."""
+"""A bad address is reported in plain English within five seconds, whatever is at the other end."""
 
 import ssl
 import subprocess
@@ -20,7 +20,7 @@ def trickle(connection):
 
 
 def probe_error(backend):
-    """What a probe says is wrong with a backend, and that it took less than five seconds."""
+    """The error of a probe; asserts that it took less than five seconds."""
     started_at = time.monotonic()
     with pytest.raises(PodiumError) as error:
         probe(backend)
@@ -45,17 +45,17 @@ def probe_error(backend):
         (lambda connection: connection.close(), "not in HTTP"),
     ],
 )
-def test_what_stands_at_the_other_end_is_told(talk, text):
+def test_whatever_answers_at_the_address_is_reported(talk, text):
     with scripted_server(talk) as port:
         assert text in probe_error(Backend(f"http://127.0.0.1:{port}", "server"))
 
 
-def test_a_port_without_tls_is_told():
+def test_a_port_without_tls_is_reported():
     with scripted_server(http_response(400)) as port:
         assert "does not support HTTPS" in probe_error(Backend(f"https://127.0.0.1:{port}", "server"))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path):
+def test_a_certificate_that_nobody_vouches_for_is_reported(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     try:
@@ -69,7 +69,7 @@ def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".example.org"])
-def test_a_host_that_does_not_exist_is_told(host):
+def test_a_host_that_does_not_exist_is_reported(host):
     text = probe_error(Backend(f"http://{host}", "server"))
     assert f"The host {host} is unknown" in text or "did not answer" in text
 
@@ -82,7 +82,7 @@ def test_a_file_store_must_be_one(tmp_path):
         probe(Backend(tmp_path.as_uri(), "file"))
 
 
-def test_a_database_without_its_driver_or_without_an_answer_is_told():
+def test_a_database_without_its_driver_or_without_an_answer_is_reported():
     text = probe_error(Backend("postgresql+nosuch://u@127.0.0.1:9/db", "database"))
     assert "This driver for postgresql is unknown" in text
     assert "is not installed here: psycopg2" in probe_error(Backend("postgresql+psycopg2://u@127.0.0.1:9/db", "database"))

@@ -1,4 +1,4 @@
-"""A full disk, a read-only and a locked database, made in SQLite itself beneath the real MLflow client: told in plain words."""
+"""A full disk, a read-only and a locked database, caused in SQLite below the real MLflow client, are reported in plain English."""
 
 import errno
 import sqlite3
@@ -18,7 +18,7 @@ from tests.support.ledger_stores import make_trained_run
 
 
 def set_pragma(store, pragma):
-    """Let every connection that MLflow opens from now on suffer from this."""
+    """Apply this pragma to every connection that MLflow opens from now on."""
     engine = client(store)._tracking_client.store.engine
     event.listen(engine, "connect", lambda connection, _: connection.execute(pragma).close())
     engine.dispose()
@@ -47,7 +47,7 @@ def test_a_read_only_database_is_called_so(fresh_store):
         write_many_tags(fresh_store, run_id)
 
 
-def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again_afterwards(fresh_store):
+def test_a_database_locked_by_another_program_is_reported_in_seconds_and_works_again_afterwards(fresh_store):
     run_id = make_trained_run(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin immediate")
@@ -105,7 +105,7 @@ def test_a_resource_that_is_missing_keeps_the_name_that_the_server_gave():
     assert "Workspace 'nope' not found" in str(error)
 
 
-def test_a_full_disk_under_files_is_told_and_other_faults_stay_what_they_are():
+def test_a_full_disk_under_files_is_reported_and_other_faults_stay_what_they_are():
     with pytest.raises(NotWritable, match="full"), translate_errors():
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(FileNotFoundError), translate_errors():

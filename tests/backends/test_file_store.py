@@ -1,4 +1,4 @@
-"""An old file store with damaged files: each is named with what is wrong with it, and everything else is shown."""
+"""An old file store with damaged files: each is reported with its problem, and everything else is shown."""
 
 import shutil
 
@@ -20,7 +20,7 @@ from lib.ui.app.session import now
 
 @pytest.fixture(scope="module")
 def sound_store(tmp_path_factory):
-    """A file store with two runs and two models, made by MLflow itself."""
+    """A file store with two runs and two models, created by MLflow itself."""
     folder = tmp_path_factory.mktemp("file-store") / "mlruns"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -36,13 +36,13 @@ def sound_store(tmp_path_factory):
 
 @pytest.fixture
 def store(sound_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(file_store, "_STORES", {})  # else every later command of this process would name what is damaged here
+    monkeypatch.setattr(file_store, "_STORES", {})  # otherwise every later command of this process would report this damage
     shutil.copytree(sound_store, tmp_path / "mlruns")
     return Backend((tmp_path / "mlruns").as_uri(), "file")
 
 
 def damage(store, kind, content):
-    """Spoil one file of a store; returns the folder that cannot be read then."""
+    """Damage one file of a store; returns the folder that is then unreadable."""
     (metric,) = sorted(store.folder.glob("*/*/metrics/accuracy"))[:1]
     run_folder = metric.parents[1]
     file = {

@@ -1,4 +1,4 @@
-"""Podium's own folder: for its login alone, and never that of another login."""
+"""Podium's own folder is accessible to its user only, and another user's folder is never used."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ from lib.errors import NotWritable
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """The rights of a folder and of everything in it, as octal digits."""
+    """The permissions of a folder and of everything in it, as octal digits."""
     paths = [folder, *sorted(folder.rglob("*"))]
     return {path.relative_to(folder).as_posix(): f"{stat.S_IMODE(path.lstat().st_mode):o}" for path in paths}
 

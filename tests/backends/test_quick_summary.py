@@ -1,4 +1,4 @@
-"""What is said about a backend is what was found."""
+"""The summary of a backend matches its state."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A registry apart from the runs (MLFLOW_REGISTRY_URI): said by pages and commands, and nothing is decided in the wrong one."""
+"""A separate registry (MLFLOW_REGISTRY_URI): reported by pages and commands, and no decision goes to the wrong one."""
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +18,7 @@ from tests.support.registry_factories import move_request
 
 @pytest.fixture
 def split(fresh_store, empty_database, tmp_path, monkeypatch):
-    """Runs in one store, the registry in another, as the environment says; gives both."""
+    """Runs in one store and the registry in another, set by the environment; returns both."""
     registry = copy_store(empty_database, tmp_path / "registry")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", registry.uri)

@@ -1,4 +1,4 @@
-"""An upgrade that breaks off, by a table in the way or by a kill: known as half-way, never copied again, and put back on request."""
+"""An upgrade interrupted by a conflicting table or a kill: recognised as incomplete, never copied again, and restored on request."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ AT, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 @pytest.fixture
 def blocked_store(older_database, tmp_path):
-    """An older database in which a table stands in the way of its upgrade."""
+    """An older database with a table that blocks its upgrade."""
     shutil.copy(older_database, tmp_path / "mlflow.db")
     block_upgrade(tmp_path / "mlflow.db")
     return sqlite_backend(tmp_path / "mlflow.db")
@@ -35,7 +35,7 @@ def blocked_store(older_database, tmp_path):
 
 @pytest.fixture
 def broken_off(blocked_store):
-    """That store, after the upgrade broke off."""
+    """That store after the interrupted upgrade."""
     with pytest.raises(UpgradeInterrupted):
         migrate(blocked_store, AT)
     return blocked_store
@@ -76,7 +76,7 @@ def test_the_copy_is_put_back_and_the_half_way_file_stays_beside_it(broken_off):
         restore_backup(broken_off, LATER)
 
 
-def test_a_copy_that_is_gone_is_said_and_the_file_is_left_alone(broken_off):
+def test_a_missing_copy_is_reported_and_the_file_is_left_alone(broken_off):
     broken_off.path.with_name("mlflow.db.20260101-000000.backup").unlink()
     before = broken_off.path.read_bytes()
     with pytest.raises(UpgradeInterrupted, match="no longer exists"):

@@ -1,4 +1,4 @@
-"""Ranges: what a brush keeps is exactly what lies under it, and a link brings back the same runs."""
+"""Ranges: a brush keeps exactly the runs under it, and a link restores the same runs."""
 
 import math
 

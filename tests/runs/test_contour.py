@@ -1,4 +1,4 @@
-"""The contour: it refuses what has no surface, never leaves the hull or the measured range, and averages what stands on one place."""
+"""The contour: rejects data without a surface, stays within the hull and the measured range, and averages duplicate points."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def test_a_grid_of_runs_has_a_surface():
         (runs_at((1, 1, 1)), "here are 1"),
     ],
 )
-def test_what_is_lacking_is_said(table, message):
+def test_missing_requirements_are_explained(table, message):
     assert message in problem_of(table)
 
 

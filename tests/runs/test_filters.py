@@ -1,4 +1,4 @@
-"""Filters: MLflow's own parser decides, people read plain words, and every offered condition works."""
+"""Filters: MLflow's own parser decides, errors are in plain English, and every suggested condition works."""
 
 from contextlib import suppress
 
@@ -67,7 +67,7 @@ def test_a_right_filter_is_taken_apart():
     assert (second.kind, second.comparator) == ("parameter", "LIKE")
 
 
-def test_a_parameter_called_like_a_time_is_text_all_the_same():
+def test_a_parameter_named_like_a_time_is_still_text():
     assert parse_filter("params.start_time LIKE '9%'")[0].comparator == "LIKE"
 
 
@@ -87,7 +87,7 @@ def test_an_unforeseen_message_is_still_a_plain_sentence():
     assert explain_error("x", "Internal: 0x5f3759df", KNOWN_NAMES) == "MLflow cannot read this filter."
 
 
-def test_a_name_that_no_run_has_is_told_with_the_nearest_one():
+def test_a_name_that_no_run_has_is_reported_with_the_nearest_one():
     assert unknown_name_messages(parse_filter("metrics.acuracy > 0.9"), KNOWN_NAMES) == (
         "No run here has a metric called acuracy. Did you mean metrics.accuracy?",
     )
@@ -128,5 +128,5 @@ def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
     assert condition.startswith("status") or value > float(parse_filter(condition)[0].value)
 
 
-def test_a_value_with_both_quotes_cannot_be_said():
+def test_a_value_with_both_quotes_cannot_be_expressed():
     assert quote_value("'\"") == ""

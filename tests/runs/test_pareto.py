@@ -1,4 +1,4 @@
-"""The Pareto front: nobody on it is beaten, and everybody else is."""
+"""The Pareto front: no point on it is dominated, and every other point is."""
 
 import math
 
@@ -13,7 +13,7 @@ DIRECTION = st.sampled_from(["more", "less"])
 
 
 def beats(first, second, directions) -> bool:
-    """Is `one` at least as good in both, and better in one?"""
+    """Whether `one` is at least as good in both and better in one."""
     gains = [(a - b) * (1 if direction == "more" else -1) for a, b, direction in zip(first, second, directions, strict=True)]
     return min(gains) >= 0 and max(gains) > 0
 

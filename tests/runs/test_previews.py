@@ -1,4 +1,4 @@
-"""Previews: the content decides, nothing is run or rendered, and every bomb is told instead of opened."""
+"""Previews: the content decides, nothing is run or rendered, and every bomb is reported, not opened."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def png(width: int, height: int, **more) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG whose head promises far more pixels than its few bytes hold."""
+    """A PNG whose header declares far more pixels than its few bytes contain."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     encoded_chunks = (
@@ -66,7 +66,7 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(size):
     assert time.monotonic() - began < 5
 
 
-def test_a_broken_picture_is_told():
+def test_a_broken_picture_is_reported():
     assert build_preview("a.png", bomb(30, 30)).description == "Broken PNG image"
 
 
@@ -162,7 +162,7 @@ def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
         b"[" + b"\\" * 1_900_000,
     ],
 )
-def test_no_text_takes_long_to_be_told_apart(data):
+def test_no_text_takes_long_to_classify(data):
     began = time.monotonic()
     build_preview("slow.json", data)
     assert time.monotonic() - began < 5

@@ -1,4 +1,4 @@
-"""Files that do not come in: a server, or a cloud, that stops in the middle is told, and a look at it ends."""
+"""Stalled downloads: a server or cloud that stops midway is reported, and the request ends."""
 
 import socket
 import time
@@ -36,7 +36,7 @@ def hang(_: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("talk", [hang, dribble])
-def test_a_folder_of_the_servers_own_machine_that_does_not_come_in_is_told(talk):
+def test_a_folder_of_the_servers_own_machine_that_does_not_come_in_is_reported(talk):
     with scripted_server(talk) as port:
         backend = Backend(f"http://127.0.0.1:{port}", "server")
         with pytest.raises(NoAnswer, match="stopped answering"):
@@ -46,7 +46,7 @@ def test_a_folder_of_the_servers_own_machine_that_does_not_come_in_is_told(talk)
 
 
 @pytest.mark.parametrize("kind", ["hang", "dribble"])
-def test_a_file_of_a_run_that_does_not_come_in_is_told_and_comes_in_later(mlflow_server, tmp_path, kind):
+def test_a_file_of_a_run_that_does_not_come_in_is_reported_and_comes_in_later(mlflow_server, tmp_path, kind):
     run_id = log_run(mlflow_server, make_experiment(mlflow_server, f"stalled {kind}"), "first", model=False)
     log_files(mlflow_server, run_id, tmp_path / "logged")
     with serve_faulty_proxy(mlflow_server) as (backend, proxy):
@@ -98,7 +98,7 @@ def test_a_redirect_for_a_file_in_a_folder_of_the_servers_own_machine_is_an_erro
 
 
 @pytest.mark.slow
-def test_a_cloud_that_gives_no_answer_is_told(mlflow_server, monkeypatch):
+def test_a_cloud_that_gives_no_answer_is_reported(mlflow_server, monkeypatch):
     with scripted_server(hang) as port:
         monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -1,4 +1,4 @@
-"""The benchmarks run through with tiny stores. How long anything takes is not judged here."""
+"""The benchmarks run with tiny stores. Durations are not checked here."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,7 @@ def test_every_benchmark_runs_through_with_tiny_stores(tmp_path, clean_session):
     assert render_page(figures).count("\n| ") == len(figures) + 1
 
 
-def test_the_ways_take_turns_and_the_quickest_round_counts():
+def test_the_actions_alternate_and_the_fastest_round_counts():
     ticks = iter([0.0, 3.0, 10.0, 11.0, 20.0, 22.0, 30.0, 35.0])
     calls = []
     durations = measure_quickest({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2, lambda: next(ticks))
