@@ -84,7 +84,7 @@ def damaged_folders(folder: Path | None = None) -> tuple[DamagedFolder, ...]:
 def tolerate_damage(client: "MlflowClient", folder: Path) -> None:
     """Make a file store's client skip folders it cannot read. Call once per client."""
     log = _STORES.setdefault(folder, _DamageLog())
-    tracking, registry = client._tracking_client.store, client._get_registry_client().store  # noqa: SLF001 - MLflow's searches offer no other hook
+    tracking, registry = client._tracking_client.store, client._get_registry_client().store  # noqa: SLF001 - there is no other hook
 
     def run_folder(info: Any) -> Path:
         return Path(tracking._get_run_dir(info.experiment_id, info.run_id))  # noqa: SLF001

@@ -77,7 +77,7 @@ def start(
 ) -> LocalServer:
     """Start a server and wait until it answers. If one is already running with the same artifact folder, it is returned.
 
-    `home` is the folder for its log. Raises ActionRefused if one is running with another artifact folder, BackendError if it does not start.
+    `home` is the folder for its log. Raises ActionRefused if one runs with another artifact folder, BackendError if it does not start.
     """
     with _LOCK:
         if (running_server := find_server(database)) is not None:

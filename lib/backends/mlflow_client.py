@@ -63,7 +63,7 @@ def installed_mlflow_version() -> str:
 
 
 def read_server_version(backend: Backend) -> str:
-    """Return a server's MLflow version, such as "3.17.2"; the installed version for other backends, empty if the server does not report it."""
+    """Return a server's MLflow version, such as "3.17.2"; empty if it does not report it. For other backends, the installed version."""
     if backend.kind != "server":
         return installed_mlflow_version()
     try:

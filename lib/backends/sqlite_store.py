@@ -30,7 +30,7 @@ def ensure_database(backend: Backend) -> bool:
     """Ensure that MLflow can open the local file without changing its schema; create a missing file.
 
     Returns True if the file was just created. Raises NeedsMigration for an older schema (see `sqlite_upgrade`), UpgradeInterrupted after an
-    interrupted upgrade, BackendError for a newer schema or a file that is not an MLflow database, NotWritable if the folder is not writable.
+    interrupted upgrade, BackendError for a newer schema or a file that is not an MLflow database, NotWritable if the folder is read-only.
     """
     path = backend.path
     if path is None:

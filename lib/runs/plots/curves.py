@@ -79,7 +79,8 @@ def describe_curves(curve_points: CurvePoints, table: RunTable, metric: str) -> 
     if last_values.size < 2 or direction == "neither":
         return text
     best_run_id = str(last_values.idxmin() if direction == "less" else last_values.idxmax())
-    return f"{text}; {table.identity.name[best_run_id] or best_run_id} has the best last value, {format_number(float(last_values[best_run_id]))}"
+    best_name = table.identity.name[best_run_id] or best_run_id
+    return f"{text}; {best_name} has the best last value, {format_number(float(last_values[best_run_id]))}"
 
 
 def _line_data(curve_points: CurvePoints, runs: pd.DataFrame, field: Literal["raw", "value"]) -> pd.DataFrame:

@@ -36,7 +36,7 @@ class ChartStyle:
     """How runs look in every plot: the colour metric ("" for none), its range over all runs, the selected runs, the colours.
 
     The range covers the complete experiment, so a run keeps its colour when a filter removes others. `experiment_names` are set for several
-    experiments. `directions` are the metrics' directions. With `color_by` "experiment" the experiment sets the colour instead of the metric.
+    experiments. `directions` are the metrics' directions. With `color_by` "experiment" the experiment sets the colour, not the metric.
     """
 
     colors: ChartColors

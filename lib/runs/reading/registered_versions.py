@@ -70,7 +70,7 @@ def _version_sort_key(origin: VersionOrigin) -> tuple[str, int, str]:
     return origin.version.model, int(number) if number.isdecimal() else 0, number
 
 
-def _version_origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # noqa: FBT001 - on a server without stages they are stored as tags
+def _version_origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # noqa: FBT001 - without stages, tags are used
     stage_tag = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
     version = RegisteredVersion(entity.name, str(entity.version), stage_tag or entity.current_stage or "None")
     return VersionOrigin(version, entity.run_id or "", entity.source or "")
