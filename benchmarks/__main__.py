@@ -1,6 +1,6 @@
-"""Measures what Podium promises and writes it down: benchmarks/results/*.json, and the table in docs/benchmarks.md.
+"""Measure Podium's performance goals and write the results: benchmarks/results/*.json and the table in docs/benchmarks.md.
 
-`make bench` takes up to a quarter of an hour; `make bench-quick` two minutes, with small stores, and writes no page.
+`make bench` takes up to a quarter of an hour; `make bench-quick` takes two minutes, uses small stores and writes no page.
 """
 
 import argparse
@@ -32,15 +32,15 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 SESSION_RUNS = 100
-"""Runs in the store that people click through."""
+"""Runs in the store used for the concurrent sessions."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: runs of a store for each kind of figure (none leaves the kind out), steps of a history, rounds.
+    """Amounts to measure: runs per store for each kind of figure (empty skips the kind), steps of a history, rounds.
 
-    `entries` are the sizes of the books of the ledger, `strays` how many parameters somebody planted in one. `sessions` are how many
-    people click at once.
+    `entries` are the sizes of the ledger books, `strays` the number of parameters planted in one, `sessions` the numbers of
+    concurrent users.
     """
 
     read: Sequence[int]
@@ -69,8 +69,8 @@ QUICK_PLAN = Plan(read=(500, 1000), steps=200, reactions=(300,), rounds=1, entri
 
 
 def main() -> None:
-    """Measure, print as it goes, write."""
-    os.environ["MLFLOW_TRACKING_URI"] = ""  # what a person has set is nobody's peer
+    """Measure, print progress, and write the results."""
+    os.environ["MLFLOW_TRACKING_URI"] = ""  # ignore the user's own backend
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small stores, one round, no page written")
     quick = parser.parse_args().quick
@@ -88,11 +88,11 @@ def main() -> None:
     if not quick:
         PAGE.write_text(render_page(figures), encoding="utf-8")
     missed_goals = [figure.what for figure in figures if figure.kept is False]
-    sys.stdout.write(f"\nMissed: {', '.join(missed_goals)}\n" if missed_goals else "\nEvery goal was kept.\n")
+    sys.stdout.write(f"\nMissed: {', '.join(missed_goals)}\n" if missed_goals else "\nAll goals met.\n")
 
 
 def measure(plan: Plan, folder: Path) -> Iterator[Figure]:
-    """The figures of a plan, one after the other."""
+    """Yield the figures of a plan one by one."""
     yield from reading.measure_sqlite(folder / "read", plan.read, plan.rounds)
     if plan.client:
         yield reading.measure_client(folder, plan.client, 2 * plan.rounds)
@@ -119,7 +119,7 @@ def measure(plan: Plan, folder: Path) -> Iterator[Figure]:
 
 @contextmanager
 def serve_store(folder: Path, store: Backend) -> Iterator[Backend]:
-    """A real `mlflow server` on the file of a store."""
+    """Run a real `mlflow server` on the file of a store."""
     process = serve_mlflow(folder, database=store.path)
     try:
         yield Backend(process.url, "server")
@@ -128,7 +128,7 @@ def serve_store(folder: Path, store: Backend) -> Iterator[Backend]:
 
 
 def describe_machine() -> dict[str, str | int | None]:
-    """What a reader of the numbers wants to know about where they come from."""
+    """Return the environment of the measurements."""
     return {
         "python": platform.python_version(),
         "mlflow": installed_mlflow_version(),
@@ -138,7 +138,7 @@ def describe_machine() -> dict[str, str | int | None]:
 
 
 def figures_to_json(figures: Sequence[Figure], seconds: float) -> str:
-    """The figures as JSON, with the machine and how long all of it took."""
+    """Return the figures as JSON, with the machine and the total duration."""
     return (
         json.dumps(
             {**describe_machine(), "took_s": round(seconds), "figures": [figure.as_json() for figure in figures]}, indent=2
@@ -148,20 +148,20 @@ def figures_to_json(figures: Sequence[Figure], seconds: float) -> str:
 
 
 def render_page(figures: Sequence[Figure]) -> str:
-    """The page of the documentation."""
+    """Return the documentation page."""
     facts = describe_machine()
     return (
         "# Benchmarks\n\n"
         f"Measured by `make bench` on {time.gmtime().tm_mday} {time.strftime('%B %Y', time.gmtime())} with Python {facts['python']}, MLflow {facts['mlflow']}, "
         f"SQLite {facts['sqlite']}, {facts['cores']} cores.\n"
-        "Each line compares within the same minutes; only the ratios say something. Stores hold 15 metrics, 15 parameters and 9 tags\n"
-        "per run. Reading a local file is counted in processor seconds, everything else in seconds on the wall.\n\n"
-        "A click while others click is the median from the request to the end of the script run, over the WebSocket, each person looking\n"
-        "at a page for two seconds.\n\n"
-        "Pages are measured in Chromium at 1440 × 900, in a new window each, the server being warm: from the address or the click until\n"
-        "the marks of the plot and the rows of the table are on the screen and nothing moves any more. Podium reads the SQLite file;\n"
-        "MLflow's server works on the same file, and its list is done with the first run name, its comparison with the axes of its plot.\n"
-        "A goal beside MLflow's pages counts from a click in an open window; from the address is told as well, and has none.\n\n"
+        "The values in a row were measured within the same minutes; only the ratios are meaningful. Stores have 15 metrics, 15 parameters\n"
+        "and 9 tags per run. Reading a local file is measured in CPU time, everything else in wall-clock time.\n\n"
+        "A click while others click is the median from the request to the end of the script run, over the WebSocket; each user pauses on\n"
+        "a page for two seconds.\n\n"
+        "Pages are measured in Chromium at 1440 × 900, each in a new window with a warm server: from the address or the click until the\n"
+        "marks of the plot and the rows of the table are on the screen and nothing moves. Podium reads the SQLite file; MLflow's server\n"
+        "uses the same file. Its list counts as done with the first run name, its comparison with the axes of its plot.\n"
+        "Goals against MLflow's UI apply to a click in an open window; times from the address are reported without a goal.\n\n"
         + figure_table(figures)
     )
 

@@ -1,4 +1,4 @@
-"""The floor of a page: a Streamlit script that does nothing but count its clicks."""
+"""Baseline page: a Streamlit script that only counts its clicks."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""How quickly the histories of a metric in fifty runs are read, against asking MLflow's client for one after the other."""
+"""Time to read the histories of a metric in fifty runs, compared with sequential calls of MLflow's client."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ RUNS, METRIC = 50, "metric_0"
 
 
 def make_history_store(folder: Path, steps: int) -> Backend:
-    """Fifty runs with so many steps of one metric."""
+    """Create fifty runs with this many steps of one metric."""
     return fill_store(folder / "histories", RUNS, steps)
 
 
 def measure_fifty_runs(backend: Backend, where: str, experiment: str, rounds: int) -> Figure:
-    """All values of one metric of fifty runs."""
+    """Measure reading all values of one metric of fifty runs."""
     ids = read_runs(backend, Search((experiment,))).ids
     mlflow_client = client(backend)
     actions = {
@@ -31,5 +31,5 @@ def measure_fifty_runs(backend: Backend, where: str, experiment: str, rounds: in
 
 
 def measure_backend(backend: Backend, where: str, store: Backend, rounds: int) -> Figure:
-    """The figure of a backend; `store` is the file that holds its runs."""
+    """Measure a backend; `store` is the file with its runs."""
     return measure_fifty_runs(backend, where, experiment_id_of(store), rounds)

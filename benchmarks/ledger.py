@@ -1,6 +1,6 @@
-"""What the record costs: an entry and a promotion beside MLflow's bare writes, and answers from books of up to 10,000 entries.
+"""Cost of the record: an entry and a promotion compared with MLflow's bare writes, and queries on books of up to 10,000 entries.
 
-The books are written in batches (`tests.support.long_books`), in volumes as Podium would have made them; what is measured is Podium alone.
+The books are written in batches (`tests.support.long_books`), in the same volumes Podium would create; only Podium is measured.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,15 +31,15 @@ from tests.support.ledger_stores import clear_book_cache
 from tests.support.long_books import REASON, make_long_book
 
 _PODIUM_HOME = TemporaryDirectory(prefix="podium-benchmarks-")
-"""The folder of the key that signs what is measured."""
+"""The folder of the key that signs the measured entries."""
 
 MODEL = "wine"
 SHORT_ROUNDS_FACTOR = 5
-"""What takes milliseconds is done so many times as often: the quickest of two says little."""
+"""Factor of extra rounds for actions of a few milliseconds, where the faster of two says little."""
 
 
 def measure_ledger(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), rounds: int = 3) -> Iterator[Figure]:
-    """Every figure of the record; with sizes of their own for a quick run. The largest book is verified whole."""
+    """Yield every figure of the record, with smaller sizes for a quick run. The largest book is verified completely."""
     stores = {size: _fill_store(folder / f"book-{size}", size) for size in sizes}
     smallest, largest = min(sizes), max(sizes)
     versions = _versions_in_turn()
@@ -51,7 +51,7 @@ def measure_ledger(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), ro
     if largest > smallest:
         yield from _measure_growth(stores[smallest], stores[largest], (smallest, largest), rounds)
     seconds = measure_quickest({"podium": lambda: verify(stores[largest], MODEL)}, rounds)
-    yield Figure(f"verify {largest:,} entries, all of it fetched and hashed anew", seconds["podium"])
+    yield Figure(f"verify {largest:,} entries, everything fetched and hashed again", seconds["podium"])
 
 
 def _fill_store(folder: Path, size: int) -> Backend:
@@ -62,7 +62,7 @@ def _fill_store(folder: Path, size: int) -> Backend:
 
 
 def _measure_writes(backend: Backend, where: str, rounds: int, versions: Iterator[str]) -> Iterator[Figure]:
-    """An entry against two bare writes, a promotion against the three calls that do the same without a record."""
+    """Compare an entry with two bare writes, and a promotion with the three equivalent calls without a record."""
     bare_run_id = _make_bare_run(backend)
     actions = {"podium": _append_action(backend), "bare": lambda: [_log_param(backend, bare_run_id) for _ in range(2)]}
     seconds = measure_quickest(actions, rounds)
@@ -102,7 +102,7 @@ def _query_as_of(store: Backend) -> object:
 
 
 def _append_action(backend: Backend) -> Callable[[], object]:
-    """Appends one entry at each call: that somebody rejected what was decided last."""
+    """Return an action that appends one entry per call: a rejection of the last decision."""
     book = _book_id(backend)
     last = next(e.body for e in reversed(read_book(backend, book).book.entries) if isinstance(e.body, Decided))
 
@@ -117,7 +117,7 @@ def _book_id(backend: Backend) -> str:
 
 
 def _make_bare_run(backend: Backend, params: int = 0) -> str:
-    """A run of no ledger, with so many parameters as long as entries."""
+    """Create a run outside the ledger with this many parameters of entry length."""
     run_id = str(client(backend).create_run("0").info.run_id)
     for first in range(0, params, 100):
         params_of_batch = [Param(f"{n:06d}", "x" * 900) for n in range(first, min(first + 100, params))]
@@ -130,7 +130,7 @@ def _log_param(backend: Backend, run_id: str) -> None:
 
 
 def _promote_bare(backend: Backend) -> None:
-    """What the calls of a promotion cost; they put version 1 where it stands already, so that the record has nothing to say to it."""
+    """Send the calls of a promotion; they move version 1 to its current place, so the record sees no change."""
     client(backend).set_registered_model_alias(MODEL, "bare", "1")
     client(backend).transition_model_version_stage(MODEL, "1", "None")
     client(backend).transition_model_version_stage(MODEL, "1", "Archived")

@@ -1,6 +1,6 @@
-"""How quickly a person sees something: Compare in Chromium, against an empty Streamlit page.
+"""Perceived speed: Compare in Chromium, compared with an empty Streamlit page.
 
-What is waited for stands on the screen, the marks of the plot and the rows of the table, and nothing moves any more.
+A page is done when the marks of the plot and the rows of the table are on the screen and nothing moves.
 """
 
 import json
@@ -26,7 +26,7 @@ from tests.support.browser import SETTLED, Process, free_port, launch, serve_pod
 from tests.support.install_browser import find
 
 STILLNESS_SECONDS = 0.25
-"""`SETTLED` waits for a quarter of a second of stillness, which is nobody's work."""
+"""`SETTLED` waits for a quarter of a second without changes, which is not part of the measurement."""
 TIMEOUT_MS = 240_000
 WINDOW = {"width": 1440, "height": 900}
 ARE_ROWS_PAINTED = """(() => {
@@ -36,21 +36,21 @@ ARE_ROWS_PAINTED = """(() => {
   const reds = canvas.getContext('2d').getImageData(left, top, width, height).data.filter((_, part) => (part & 3) === 0);
   return reds.filter((red) => Math.abs(red - reds[0]) > 40).length > 20;
 })()"""
-"""The name of the first run is painted. The table's rows for screen readers come a fifth of a second later."""
+"""Whether the first run's name is painted. The table's rows for screen readers follow a fifth of a second later."""
 LINES = ".st-key-compare-chart svg g.mark-line path:not([stroke-opacity='0'])"
 POINTS = ".st-key-compare-chart svg g.mark-symbol.role-mark path"
 IS_PAINTED = """(() => {
   const canvas = document.querySelector('.st-key-compare-chart canvas.marks');
   return canvas && canvas.width > 0 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((part) => part > 0);
 })()"""
-"""Above some thousand marks Streamlit paints them on a canvas, all in one go."""
+"""Whether the canvas is painted: above a few thousand marks Streamlit draws them on a canvas in one go."""
 _ARE_MARKS_DRAWN = '(document.querySelectorAll("%s").length >= %d || ' + IS_PAINTED + ") && " + ARE_ROWS_PAINTED
 PageAction = Callable[[Page], object]
 
 
 @contextmanager
 def start_chromium() -> Iterator[Browser]:
-    """A browser, started once."""
+    """Start a browser once."""
     path = find()
     with sync_playwright() as play:
         browser = launch(play, path)
@@ -60,17 +60,17 @@ def start_chromium() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Visits:
-    """So many visits in a new window each; the quickest counts."""
+    """Repeated visits, each in a new window; the fastest counts."""
 
     browser: Browser
     rounds: int
 
     def measure_address(self, url: str, until: PageAction) -> float:
-        """Seconds from the address to what is waited for."""
+        """Return the seconds from the address to the awaited state."""
         return min(self._window(lambda page: page.goto(url), lambda page: None, until) for _ in range(self.rounds))
 
     def measure_click(self, url: str, ready: PageAction, click: PageAction, until: PageAction) -> float:
-        """Seconds from a click on a page that is ready to what is waited for."""
+        """Return the seconds from a click on a ready page to the awaited state."""
 
         def prepare(page: Page) -> None:
             page.goto(url)
@@ -91,7 +91,7 @@ class Visits:
 
 
 def _wait_for(condition: str) -> PageAction:
-    """Wait until something stands on the screen and nothing moves any more."""
+    """Wait until something is on the screen and nothing moves."""
 
     def wait(page: Page) -> None:
         page.wait_for_function(f"() => {condition}")
@@ -110,7 +110,7 @@ def _wait_for_points(count: int) -> PageAction:
 
 
 def measure_reactions(browser: Browser, sizes: Sequence[int], folder: Path, rounds: int) -> Iterator[Figure]:
-    """From the address and from a click to a settled page, against an empty page, and what more runs cost."""
+    """Measure from the address and from a click to a settled page, compared with an empty page, and the growth with more runs."""
     visits, seconds_by_size = Visits(browser, rounds), {}
     with stop_after(_serve_empty_page(folder)) as empty_page:
         is_counted = _wait_for("document.body.innerText.includes('1 clicks')")
@@ -189,7 +189,7 @@ def _wait_for_text(text: str) -> PageAction:
 
 @contextmanager
 def stop_after(process: Process) -> Iterator[Process]:
-    """Stop a server in the end."""
+    """Stop a server at the end."""
     try:
         yield process
     finally:

@@ -1,7 +1,7 @@
-"""The same runs in Podium and in MLflow's own pages, in the same browser: from a click in an open window, and from the address.
+"""The same runs in Podium and in MLflow's own UI, in the same browser: from a click in an open window, and from the address.
 
-Both sides are done when what was asked for stands on the screen: in MLflow the first run's name or the axes of the plot with that
-name, in Podium the marks of the plot for every run and the rows of the table.
+Both are done when the requested content is on the screen: in MLflow the first run's name or the axes of the plot with that name, in
+Podium the marks of the plot for every run and the rows of the table.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.support.browser import SETTLED, serve_podium
 
 SELECTED_COUNT = 100
 MAX_PROMISED_RUNS = 1000
-"""Runs up to which all of them are promised sooner than MLflow's list of a hundred; beyond, the ratio is only told."""
+"""Up to this many runs there is a goal against MLflow's list of a hundred; above it the ratio is only reported."""
 _MARK_COUNT = 'document.querySelectorAll("%s").length'
 _IS_LISTED = "[...document.querySelectorAll('a')].some((a) => a.innerText.trim() === %s)"
 _IS_PLOTTED = "document.querySelectorAll('.js-plotly-plot .axis-title').length > 1 && document.body.innerText.includes(%s)"
@@ -30,7 +30,7 @@ _IS_PLOTTED = "document.querySelectorAll('.js-plotly-plot .axis-title').length >
 
 @dataclass(frozen=True)
 class Journey:
-    """How a person comes to see something: standing at `start` until `ready`, then a click; or from `address`. `seen` ends both."""
+    """A user's way to a view: from `start` once `ready`, then a click; or from `address`. `seen` ends both."""
 
     start: str
     ready: PageAction
@@ -39,16 +39,16 @@ class Journey:
     is_done: PageAction
 
     def measure_click(self, visits: Visits) -> float:
-        """Seconds from the click."""
+        """Return the seconds from the click."""
         return visits.measure_click(self.start, self.ready, self.click, self.is_done)
 
     def measure_address(self, visits: Visits) -> float:
-        """Seconds from an empty window."""
+        """Return the seconds from an empty window."""
         return visits.measure_address(self.address, self.is_done)
 
 
 def measure_against_mlflow(browser: Browser, server: Backend, store: Backend, folder: Path, rounds: int) -> Iterator[Figure]:
-    """All runs with a scatter beside MLflow's list of a hundred, and a hundred runs compared; MLflow's server works on the same file."""
+    """Compare all runs with a scatter to MLflow's list of a hundred, and a hundred compared runs; MLflow's server uses the same file."""
     experiment = experiment_id_of(store)
     table, visits = read_runs(store, Search((experiment,))), Visits(browser, rounds)
     first = json.dumps(table.identity.name.iloc[0])
@@ -62,7 +62,7 @@ def measure_against_mlflow(browser: Browser, server: Backend, store: Backend, fo
         for (what, peer, promise, most), podium_journey, mlflow_journey, has_goal in zip(
             (many, few), podium_journeys, mlflow_journeys, have_goals, strict=True
         ):
-            for journey in (podium_journey, mlflow_journey):  # a server answers its first question more slowly than all others
+            for journey in (podium_journey, mlflow_journey):  # a server answers its first request more slowly than later ones
                 journey.measure_address(Visits(browser, 1))
             podium_seconds, mlflow_seconds = podium_journey.measure_click(visits), mlflow_journey.measure_click(visits)
             goal = judge_goal(promise, podium_seconds / mlflow_seconds, maximum=most) if has_goal else {}
@@ -73,7 +73,7 @@ def measure_against_mlflow(browser: Browser, server: Backend, store: Backend, fo
 
 
 def _podium_journeys(url: str, experiment: str, ids: Sequence[str], count: int) -> tuple[Journey, Journey]:
-    """From the Overview to all runs, and from all runs, of which a hundred are picked, to these."""
+    """Return the journeys from Overview to all runs, and from all runs with a hundred picked to just these."""
     path = f"/compare?experiment={experiment}"
     selected_path = path + "".join(f"&pick={run_id}" for run_id in ids)
     is_everything_drawn = _wait_for(f"({_MARK_COUNT % POINTS} >= {min(count, MAX_POINTS)} || {IS_PAINTED}) && {ARE_ROWS_PAINTED}")
@@ -98,7 +98,7 @@ def _podium_journeys(url: str, experiment: str, ids: Sequence[str], count: int) 
 
 
 def _mlflow_journeys(url: str, experiment: str, ids: Sequence[str], first: str) -> tuple[Journey, Journey]:
-    """From the list of experiments to the runs, and from the runs, of which all shown are ticked, to their comparison."""
+    """Return the journeys from the experiment list to the runs, and from the runs, all shown ones ticked, to their comparison."""
     runs_url, experiments_url = f"{url}/#/experiments/{experiment}/runs", f"{url}/#/experiments"
     query = f"runs={json.dumps(ids, separators=(',', ':'))}&experiments={json.dumps([experiment])}"
     ready = _wait_for("document.querySelector(`a[href*='/experiments/']`)")

@@ -1,4 +1,4 @@
-"""How quickly the runs of an experiment become a table: from a local SQLite file and from a server."""
+"""Time to read the runs of an experiment into a table: from a local SQLite file and from a server."""
 
 import gc
 import time
@@ -16,15 +16,15 @@ from lib.runs.reading import run_reader, sqlite_reader
 from lib.runs.table.types import Search
 
 GOALS = {5000: 20, 20_000: 20}
-"""How many times as quick as `mlflow.search_runs`; ten times with fewer runs."""
+"""Required speed-up over `mlflow.search_runs`; ten times with fewer runs."""
 MAX_ABOVE_FLOOR = 1.5
 MAX_ABOVE_JSON = 1.25
 MAX_LINEAR_GROWTH = 1.3
-"""Growth that still counts as linear: ten times as many runs may take thirteen times as long."""
+"""Growth that still counts as linear: ten times the runs may take thirteen times as long."""
 
 
 def measure_sqlite(folder: Path, sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
-    """Podium against `mlflow.search_runs` and against the bare fetch, in processor seconds, and what more runs cost."""
+    """Compare Podium with `mlflow.search_runs` and the bare fetch, in CPU seconds, and measure the growth with more runs."""
     seconds = {}
     for count in sizes:
         figures = list(_measure_size(folder / str(count), count, rounds))
@@ -41,9 +41,9 @@ def _measure_size(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
     backend = fill_store(folder, count)
     experiment = experiment_id_of(backend)
     search = Search((experiment,))
-    assert sqlite_reader.read_run_columns(backend, search) is not None, "the SQLite road is closed: nothing to measure"
+    assert sqlite_reader.read_run_columns(backend, search) is not None, "the SQLite reader does not apply: nothing to measure"
     mlflow.set_tracking_uri(backend.uri)
-    mlflow.search_runs([experiment], max_results=1)  # loads what MLflow loads late
+    mlflow.search_runs([experiment], max_results=1)  # triggers MLflow's lazy imports
     actions = {"podium": lambda: run_reader.read_runs(backend, search), "floor": lambda: fetch_all_rows(backend)}
     own = measure_quickest(actions, 2 * rounds + 1, time.process_time)
     peers: dict[str, Callable[[], object]] = {
@@ -75,7 +75,7 @@ def _read_pages(backend: Backend, experiment: str) -> Iterator[object]:
 
 
 def measure_client(folder: Path, count: int, rounds: int) -> Figure:
-    """The road that is open everywhere, with and without the raised threshold of the garbage collector, in processor seconds."""
+    """Measure the client, which works everywhere, with and without the raised garbage-collection threshold, in CPU seconds."""
     backend = fill_store(folder / "client", count)
     experiment = experiment_id_of(backend)
     actions = {
@@ -101,9 +101,9 @@ def _read_with_gc(backend: Backend, experiment: str, *, is_relaxed: bool) -> Non
 
 
 def measure_server(backend: Backend, store: Backend, count: int, rounds: int) -> Figure:
-    """Podium against the raw JSON of the same pages. `store` is the file behind the server."""
+    """Compare Podium with the raw JSON of the same pages. `store` is the file behind the server."""
     experiment = experiment_id_of(store)
-    _fetch_json(backend.uri, experiment, 1000)  # the first question pays for what the server loads late
+    _fetch_json(backend.uri, experiment, 1000)  # the first request pays for the server's lazy imports
     actions = {
         "podium": lambda: run_reader.read_runs(backend, Search((experiment,))),
         "floor": lambda: _fetch_json(backend.uri, experiment, 1000),

@@ -1,6 +1,6 @@
-"""How long a click takes while other people click too: real browser sessions over the WebSocket, without a browser.
+"""Duration of a click while other users click too: real browser sessions over the WebSocket, without a browser.
 
-What a person waits for is the end of the script run. AppTest does not show it: it knows neither the other sessions nor the collector.
+Users wait for the end of the script run. AppTest does not show it: it has neither other sessions nor the garbage collector.
 """
 
 import statistics
@@ -22,7 +22,7 @@ from lib.backends.backend import Backend
 from tests.support.browser import Process, serve_podium
 
 PAUSE_SECONDS = 2.0
-"""Between the end of one run and the next click of a person."""
+"""Pause between the end of a run and the user's next click."""
 CLICK_TIMEOUT_SECONDS = 120.0
 MAX_GROWTH_MB = 100
 MEGABYTE = 1_000_000
@@ -30,13 +30,13 @@ MEGABYTE = 1_000_000
 
 @dataclass
 class Session:
-    """One person: a page after the other, each asked for when the one before has ended. `seconds` are those of each run."""
+    """One user: one page after another, each requested when the previous one has ended. `seconds` are those of each run."""
 
     address: str
     seconds: list[float] = field(default_factory=list)
 
     def click_through(self, pages: Sequence[tuple[str, str]], rounds: int, pause: float = PAUSE_SECONDS) -> None:
-        """Open these pages in turn, each as its name and its query."""
+        """Open these pages in turn, each given by name and query."""
         parts = urlsplit(self.address)
         with connect(
             f"ws://{parts.netloc}/_stcore/stream", origin=self.address, subprotocols=["streamlit"], max_size=None
@@ -60,7 +60,7 @@ class Session:
 
 
 def measure_sessions(store: Backend, folder: Path, counts: Sequence[int], rounds: int) -> Iterator[Figure]:
-    """The median click of so many people at once, with the process's memory afterwards; then what many reloads do to it."""
+    """Measure the median click of this many concurrent users and the memory afterwards, then the memory after many reloads."""
     podium = serve_podium(store.uri, folder)
     pages = (("", ""), ("compare", f"experiment={experiment_id_of(store)}"), ("models", ""), ("audit", ""))
     try:
@@ -90,7 +90,7 @@ def _measure_reloads(podium: Process, pages: Sequence[tuple[str, str]], reloads:
 def run_sessions(
     podium: Process, pages: Sequence[tuple[str, str]], count: int, rounds: int, pause: float = PAUSE_SECONDS
 ) -> list[float]:
-    """Let so many people click at once; gives the seconds of every click."""
+    """Let this many users click concurrently; returns the seconds of every click."""
     sessions = [Session(podium.url) for _ in range(count)]
     threads = [threading.Thread(target=session.click_through, args=(pages, rounds, pause)) for session in sessions]
     for thread in threads:
@@ -105,5 +105,5 @@ def run_sessions(
 
 
 def memory_megabytes(podium: Process) -> float:
-    """What the process holds in memory."""
+    """Return the memory of the process."""
     return float(psutil.Process(podium.process.pid).memory_info().rss) / MEGABYTE

@@ -1,4 +1,4 @@
-"""Stores with many runs for the measurements, filled by SQL, because a client would need minutes for them."""
+"""Stores with many runs for the benchmarks, filled by SQL because a client would take minutes."""
 
 import sqlite3
 from contextlib import closing
@@ -15,7 +15,7 @@ FLOOR_TABLES = ("runs", "latest_metrics", "params", "tags")
 
 
 def fill_store(folder: Path, count: int, steps: int = 1) -> Backend:
-    """A store with so many finished runs, each with the same 15 metrics, 15 parameters and 8 tags.
+    """Create a store with this many finished runs, each with the same 15 metrics, 15 parameters and 8 tags.
 
     With more than run_id step the first metric of the newest fifty runs has that many values.
     """
@@ -59,21 +59,21 @@ def _history_rows(ids: list[str], steps: int) -> list[tuple[str, float, int, int
 
 
 def _param_value(n: int, k: int) -> str:
-    """Every third parameter differs from run to run, as a random search draws it; the others come from a grid."""
+    """Return a parameter value: every third varies by run, as in a random search; the others come from a grid."""
     return str(n * 0.0137 + k) if k % 3 == 0 else str(n * k % 97)
 
 
 def _tag_value(n: int, k: int) -> str:
-    """Text that comes back now and then."""
+    """Return a text that repeats occasionally."""
     return f"said {n * k % 97}"
 
 
 def experiment_id_of(backend: Backend) -> str:
-    """The id of the filled experiment."""
+    """Return the id of the filled experiment."""
     return str(client(backend).get_experiment_by_name(NAME).experiment_id)
 
 
 def fetch_all_rows(backend: Backend) -> int:
-    """The floor of reading: every row of the four tables as Python values, nothing made of them."""
+    """Fetch every row of the four tables as Python values without further processing: the floor of reading."""
     with closing(sqlite3.connect(f"{backend.path.as_uri()}?mode=ro", uri=True)) as db:
         return sum(len(db.execute(f"SELECT * FROM {table}").fetchall()) for table in FLOOR_TABLES)

@@ -1,7 +1,7 @@
-"""What a book costs when somebody planted parameters in it: `current` and `promote` beside the same without them, and bare reads of the run.
+"""Cost of a book with planted parameters: `current` and `promote` compared with the same without them, and bare reads of the run.
 
-Promised is a linear pass: at most two bare `get_run` of the run more for each time the book is read. Both ways to plant are
-measured: far beyond the end, where every reading meets the strays, and at the next places, where the next append takes them in.
+The goal is a linear pass: at most two extra bare `get_run` calls for each read of the book. Both kinds of planting are measured:
+far beyond the end, where every read meets the strays, and at the next places, where the next append includes them.
 """
 
 import shutil
@@ -25,14 +25,14 @@ from tests.support.long_books import make_long_book
 
 MODEL, ENTRIES = "wine", 20
 FAR_BEYOND = 5_000
-"""So far behind the head that no promotion of the measurement gets there."""
+"""A position so far beyond the head that no measured promotion reaches it."""
 CURRENT_ROUNDS_FACTOR = 5
 REASON_OPTIONS = ("--reason", "Measured better on the same rows, twice.", "--category", "better")
 
 
 @dataclass(frozen=True)
 class _Command:
-    """A command on a store without strays, the same on one with them, and the run that holds the strays."""
+    """A command on a store without strays, the same on one with them, and the run with the strays."""
 
     name: str
     run_clean: Callable[[], object]
@@ -42,7 +42,7 @@ class _Command:
 
 
 def measure_strays(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
-    """`current` and `promote` beside so many strays, against the same without them and the bare reads that are allowed."""
+    """Compare `current` and `promote` with this many strays to the same without them plus the allowed bare reads."""
     clean = sqlite_backend(folder / "clean" / "mlflow.db")
     ensure_database(clean)
     book_id = make_long_book(clean, ENTRIES, MODEL)
@@ -62,7 +62,7 @@ def measure_strays(folder: Path, count: int, rounds: int) -> Iterator[Figure]:
 
 
 def _measure(command: _Command, rounds: int) -> Figure:
-    """Allowed is the time without strays and two bare reads for each time that the book was read."""
+    """Allow the time without strays plus two bare reads for each read of the book."""
     reads, get_run = list[str](), type(client(command.strays)).get_run
 
     def count_read(mlflow_client: object, run_id: str) -> object:
@@ -95,13 +95,13 @@ def _current(backend: Backend) -> Callable[[], None]:
 
 
 def _promote(backends: Sequence[Backend]) -> Callable[[], None]:
-    """Puts another version into Production at each call, on one store after the other."""
+    """Return an action that moves another version into Production at each call, alternating between the stores."""
     backends_in_turn, versions = cycle(backends), cycle("23")
     return lambda: _run(next(backends_in_turn), "promote", MODEL, next(versions), "--to", "Production", *REASON_OPTIONS)
 
 
 def _run(backend: Backend, *arguments: str) -> None:
-    """Run a command as a new process would that has imported all it needs: nothing is remembered of any book."""
+    """Run a command as in a new process with everything imported: no cached books."""
     clear_book_cache()
     result = CliRunner().invoke(podium, [*arguments, "--backend", backend.uri])
     assert result.exit_code == 0, result.output
@@ -118,5 +118,5 @@ def _copy_store(store: Backend, folder: Path) -> Backend:
     folder.mkdir(parents=True)
     shutil.copyfile(store.path, folder / "mlflow.db")
     copy = sqlite_backend(folder / "mlflow.db")
-    _run(copy, "current", MODEL)  # a first connection takes its time
+    _run(copy, "current", MODEL)  # the first connection is slow
     return copy

@@ -1,1 +1,1 @@
-"""Where runs and models live: the `Backend` value (`backend`), the MLflow client (`mlflow_client`), and the local SQLite file (`sqlite_store`)."""
+"""The stores of runs and models: the `Backend` value (`backend`), the MLflow client (`mlflow_client`), the local file (`sqlite_store`)."""

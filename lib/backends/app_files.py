@@ -1,5 +1,5 @@
-"""Podium's own files: the project folder it runs from, the folder in which it keeps what belongs to no backend, and how a file there is
-changed: by one process at a time, and as a whole.
+"""Podium's own files: the project folder it runs from, the folder for data that belongs to no backend, and atomic changes of a file
+by one process at a time.
 """
 
 import os
@@ -14,40 +14,40 @@ from filelock import FileLock, Timeout
 from lib.errors import Busy, NotWritable
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
-"""The folder that holds app.py, lib and the demos."""
+"""The folder with app.py, lib and the demos."""
 
 
 def podium_home(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> Path:
     """Podium's own folder: `PODIUM_HOME`, else .podium in the project.
 
-    Raises NotWritable for a .podium of another login: what is in it could name any backend. `PODIUM_HOME` is a choice of this login.
+    Raises NotWritable if .podium belongs to another user, who could point it at any backend. `PODIUM_HOME` is this user's own choice.
     """
     if home := environment.get("PODIUM_HOME", "").strip():
         return Path(home).expanduser().absolute()
     folder = project / ".podium"
     if _belongs_to_another_login(folder):
         raise NotWritable(
-            f"{folder} belongs to another login of this machine, so it is not used.",
+            f"{folder} belongs to another user on this machine, so it is not used.",
             next="Set PODIUM_HOME to a folder of your own.",
         )
     return folder
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this login alone. One that is there stays as it is. Raises OSError."""
+    """Create a folder and its missing parents with access for this user only. An existing folder is left alone. Raises OSError."""
     missing_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing_folders):
         path.mkdir(mode=0o700, exist_ok=True)
 
 
 def open_private_log(file: Path) -> BinaryIO:
-    """Open a file that only this login can read, to add to its end; it is made if it is missing. Raises OSError."""
+    """Open a file that only this user can read for appending; create it if missing. Raises OSError."""
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 @contextmanager
 def lock_file(file: Path) -> Iterator[None]:
-    """One change of a file at a time, over all processes; its folder is made if it is missing. Raises Busy, NotWritable."""
+    """Serialise changes of a file across processes; create its folder if missing. Raises Busy, NotWritable."""
     try:
         make_private_folder(file.parent)
         lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=5, mode=0o600)
@@ -65,9 +65,9 @@ def lock_file(file: Path) -> Iterator[None]:
 
 
 def write_private_file(file: Path, data: bytes, *, is_durable: bool = True) -> None:
-    """Write a file that only this login can read; it appears as a whole or not at all. To be called under a lock. Raises OSError.
+    """Write a file that only this user can read, completely or not at all. Call it under a lock. Raises OSError.
 
-    A durable one outlives a power cut once this returns.
+    A durable write survives a power cut once this returns.
     """
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""Which artifact locations Podium reads at all: one answer for artifacts, models and lineage. Pure."""
+"""Which artifact locations Podium reads: one rule for artifacts, models and lineage. Pure."""
 
 from urllib.parse import urlsplit
 
@@ -6,16 +6,16 @@ from lib.backends.backend import Backend
 
 
 def unreadable_scheme(location: str, backend: Backend) -> str:
-    """The scheme of a location that is not read; empty for folders and for what this very server serves.
+    """Return the scheme of a location that Podium does not read; empty for folders and for artifacts served by this server.
 
-    Storage like S3 needs credentials of its own. Another host is never asked: MLflow would send it our credentials. What was logged
-    through a server is read only through it, not from its database alone.
+    Storage like S3 needs credentials of its own. Other hosts are never contacted because MLflow would send them our credentials.
+    Artifacts logged through a server are read only through it, not from its database alone.
     """
     try:
         parts, server = urlsplit(location), urlsplit(backend.uri)
     except ValueError:
         return "unreadable"
-    if len(parts.scheme) < 2:  # a single letter is a drive
+    if len(parts.scheme) < 2:  # a single letter is a Windows drive
         return ""
     if parts.scheme == "file":
         return "" if parts.netloc in ("", "localhost") else "file"

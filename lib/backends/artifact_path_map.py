@@ -1,7 +1,7 @@
-"""Local folders in place of artifact locations that cannot be reached: for reading files only, and never stored in the database.
+"""Local folders that replace unreachable artifact locations: for reading files only, never stored in the database.
 
-The backend keeps its URIs. Each mapping says "what begins with this prefix is read from that folder on this machine"; all are in one
-small file in Podium's own folder (`app_files`).
+The backend's URIs stay unchanged. A mapping means "locations with this prefix are read from that folder on this machine". All mappings
+are in one small file in Podium's own folder (`app_files`).
 """
 
 import json
@@ -17,14 +17,14 @@ from lib.errors import NotWritable
 
 @dataclass(frozen=True)
 class PathMapping:
-    """On one backend, files whose location begins with `prefix` are read from `folder`."""
+    """On one backend, files whose location starts with `prefix` are read from `folder`."""
 
     uri: str
     prefix: str
     folder: str
 
     def local_path(self, location: str) -> Path | None:
-        """The path a location is read from; None when it does not begin with the prefix, or would lead out of the folder."""
+        """Return the local path for a location; None if it does not start with the prefix or would leave the folder."""
         rest = location.replace("\\", "/").removeprefix(self.prefix.replace("\\", "/"))
         has_prefix = location.replace("\\", "/") != rest or not self.prefix
         if not has_prefix or (rest and not rest.startswith("/") and not self.prefix.endswith(("/", "\\"))):
@@ -34,7 +34,7 @@ class PathMapping:
 
 
 def read_mappings(folder: Path) -> tuple[PathMapping, ...]:
-    """The mappings in Podium's folder; none when their file is missing or not valid."""
+    """Return the mappings in Podium's folder; none if their file is missing or invalid."""
     try:
         entries = json.loads((folder / "mapped.json").read_text(encoding="utf-8"))
         return tuple(PathMapping(str(entry["uri"]), str(entry["prefix"]), str(entry["folder"])) for entry in entries)
@@ -43,7 +43,7 @@ def read_mappings(folder: Path) -> tuple[PathMapping, ...]:
 
 
 def save_mapping(folder: Path, mapping: PathMapping) -> None:
-    """Save a mapping; it replaces one for the same prefix."""
+    """Save a mapping, replacing one for the same prefix."""
     _write_mappings(
         folder,
         (*(other for other in read_mappings(folder) if (other.uri, other.prefix) != (mapping.uri, mapping.prefix)), mapping),
@@ -56,7 +56,7 @@ def remove_mapping(folder: Path, mapping: PathMapping) -> None:
 
 
 def mapped_location(backend: Backend, location: str) -> str:
-    """The location that files are read from: the mapped folder, else the location itself."""
+    """Return the location to read files from: the mapped folder, else the location itself."""
     for mapping in read_mappings(podium_home(os.environ)):
         if mapping.uri == backend.uri and (path := mapping.local_path(location)) is not None:
             return str(path)
@@ -69,5 +69,5 @@ def _write_mappings(folder: Path, mappings: tuple[PathMapping, ...]) -> None:
         write_private_file(folder / "mapped.json", json.dumps([asdict(mapping) for mapping in mappings], indent=2).encode())
     except OSError as error:
         raise NotWritable(
-            f"{folder} cannot be written ({error.strerror}).", next="Check the rights of Podium's folder."
+            f"{folder} cannot be written ({error.strerror}).", next="Check the permissions of Podium's folder."
         ) from error

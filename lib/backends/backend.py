@@ -1,7 +1,7 @@
-"""A backend as a frozen value, and which one an address or an environment names. Pure.
+"""A backend as a frozen value, parsed from an address or an environment. Pure.
 
-Addresses of databases, SQLite's too, are read and written by SQLAlchemy's URL, because MLflow hands them to it; those of servers and folders
-by urllib. An address with an @ that does not end the sign-in is refused, because the two would find another host in it.
+Database addresses, including SQLite, are parsed and rendered by SQLAlchemy's URL because MLflow passes them to it; server and folder
+addresses by urllib. An address with a stray @ is refused because the two parsers would see different hosts in it.
 """
 
 import re
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 BackendKind = Literal["sqlite", "server", "file", "database"]
 SQLITE_PREFIX = "sqlite:///"
 DEFAULT_DATABASE = "mlflow.db"
-"""The file in the project's folder that is used where nothing else is named."""
+"""The file in the project folder that is used if no backend is named."""
 DATABASE_SCHEMES = ("postgresql", "mysql", "mssql")
 _SQLITE_OPTIONS = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
-"""What SQLAlchemy passes on to Python's sqlite3; it would ignore any other."""
+"""The options that SQLAlchemy passes on to Python's sqlite3; it ignores all others."""
 _PASSWORD_HINT = "In a password, write %40 for @, %3A for :, %2F for / and %25 for %; or leave it out and sign in on Settings."
 _SECRET_OPTIONS = re.compile(r"(?i)(pass|pwd|secret|token|odbc_connect)")
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Where runs and models are stored. Holds no secret, so it may be a cache key, be shown and be recorded.
+    """Where runs and models are stored. Contains no secret, so it is safe as a cache key, on screen and in records.
 
-    `uri` is both the tracking and the registry URI of the MLflow client. `kind` tells a local SQLite file, an HTTP server, a folder in
-    MLflow's old file format, and another database. `principal` says as whom it is asked: the opaque name of a credential that this
-    process holds (`credentials`), empty for nobody. It belongs to the value, so no cache mixes what two people may see. `options` are
-    those of a SQLite address, such as timeout=30; they reach MLflow and do not make it another store.
+    `uri` is both the tracking and the registry URI of the MLflow client. `kind` distinguishes a local SQLite file, an HTTP server, a folder
+    in MLflow's old file format, and any other database. `principal` is the opaque name of the credential in use, which this process
+    holds (`credentials`), empty without a sign-in. It is part of the value, so caches never mix what two people may see. `options` are
+    those of a SQLite address, such as timeout=30; MLflow receives them, but they do not identify another store.
     """
 
     uri: str
@@ -46,59 +46,59 @@ class Backend:
 
     @property
     def path(self) -> Path | None:
-        """The absolute path of the database file; None for everything but a local SQLite file."""
+        """The absolute path of the database file; None unless the backend is a local SQLite file."""
         return Path(unquote(self.uri.removeprefix(SQLITE_PREFIX))) if self.kind == "sqlite" else None
 
     @property
     def address(self) -> str:
-        """The URI with its options, as MLflow is to open it."""
+        """The URI with its options, as passed to MLflow."""
         return f"{self.uri}?{self.options}" if self.options else self.uri
 
     @property
     def artifact_folder(self) -> Path | None:
-        """The folder beside the database in which new experiments keep their artifacts; None for everything but SQLite."""
+        """The folder next to the database where new experiments store artifacts; None unless the backend is SQLite."""
         return self.path.parent / "mlruns" if self.path else None
 
     @property
     def folder(self) -> Path | None:
-        """The folder of a file store; None for every other kind."""
+        """The folder of a file store; None for any other kind."""
         return Path(url2pathname(urlsplit(self.uri).path)) if self.kind == "file" else None
 
     @property
     def name(self) -> str:
-        """What people read: "Local SQLite", "File store", or the host and port of a server or database."""
+        """The display name: "Local SQLite", "File store", or the host and port of a server or database."""
         if self.kind in ("sqlite", "file"):
             return "Local SQLite" if self.kind == "sqlite" else "File store"
         return urlsplit(self.uri).netloc.rpartition("@")[2]
 
     @property
     def label(self) -> str:
-        """Where it is, in short: the name of the file or folder, or the address."""
+        """A short location: the name of the file or folder, or the address."""
         local = self.path or self.folder
         return local.name if local else self.uri
 
     def with_principal(self, principal: str) -> "Backend":
-        """The same store, asked as somebody else."""
+        """Return the same store with another sign-in."""
         return replace(self, principal=principal)
 
     def is_same_store(self, other: "Backend") -> bool:
-        """Whether both name the same store, whoever asks."""
+        """Whether both are the same store, regardless of the sign-in."""
         return (self.uri, self.kind) == (other.uri, other.kind)
 
 
 def sqlite_backend(path: Path) -> Backend:
-    """The backend of a local SQLite file; a relative path is taken from the current folder.
+    """Return the backend of a local SQLite file; a relative path is resolved against the current folder.
 
-    Only what SQLAlchemy would not read as itself is quoted, so that the URI of most files is their path.
+    Only characters with a meaning to SQLAlchemy are quoted, so most URIs show the plain path.
     """
     return Backend(SQLITE_PREFIX + str(path.absolute()).replace("%", "%25").replace("?", "%3F"), "sqlite")
 
 
 def parse_backend(uri: str, folder: Path) -> Backend:
-    """The backend that `uri` names. A relative SQLite path is taken from `folder`; user and password of a server are left
-    out, and so is the password of a database (`password_in` finds it).
+    """Return the backend for `uri`. A relative SQLite path is resolved against `folder`. User and password of a server are dropped,
+    and so is the password of a database (see `password_in`).
 
-    Raises BadInput for an empty URI or a kind that Podium does not speak.
+    Raises BadInput if the URI is empty or of an unsupported kind.
     """
     text = uri.strip()
     if text.startswith(SQLITE_PREFIX) and len(text) > len(SQLITE_PREFIX):
@@ -109,24 +109,24 @@ def parse_backend(uri: str, folder: Path) -> Backend:
         return Backend(urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", "")), "server")
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and len(parts.path) > 1:
         if parts.query or parts.fragment:
-            raise BadInput(f"{text[:120]} is not the address of a folder.", next="Write %23 for # and %3F for ?.")
+            raise BadInput(f"{text[:120]} is not a valid folder address.", next="Write %23 for # and %3F for ?.")
         return Backend(Path(url2pathname(parts.path)).absolute().as_uri(), "file")
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and parts.hostname:
-        url = _sqlalchemy_url(text)  # URL.set() cannot take a password away
+        url = _sqlalchemy_url(text)  # URL.set() cannot remove a password
         url = url.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
         return Backend(url.render_as_string(hide_password=False), "database")
     raise _unknown_backend_error(text, parts.scheme)
 
 
 def dagshub_backend(repository: str, host_url: str = "https://dagshub.com") -> Backend:
-    """The MLflow server of a DagsHub repository, given as owner/repo. Raises BadInput for anything else."""
+    """Return the MLflow server of a DagsHub repository, given as owner/repo. Raises BadInput for anything else."""
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repository.strip(), re.ASCII):
-        raise BadInput(f"{repository[:80]!r} is not a repository.", next="Write it as owner/repo, such as team/fraud.")
+        raise BadInput(f"{repository[:80]!r} is not a valid repository.", next="Use owner/repo, such as team/fraud.")
     return Backend(f"{host_url.rstrip('/')}/{repository.strip()}.mlflow", "server")
 
 
 def credentials_in(uri: str) -> tuple[str, str] | None:
-    """User and password written into an http(s) URI, decoded; None where there are none."""
+    """Return user and password from an http(s) URI, decoded; None if it has none."""
     try:
         parts = urlsplit(uri.strip())
     except ValueError:
@@ -137,7 +137,7 @@ def credentials_in(uri: str) -> tuple[str, str] | None:
 
 
 def password_in(uri: str) -> str:
-    """The password in a database's URI, as it stands there; empty where there is none."""
+    """Return the password in a database URI, not decoded; empty if it has none."""
     try:
         parts = urlsplit(uri.strip())
     except ValueError:
@@ -146,17 +146,17 @@ def password_in(uri: str) -> str:
 
 
 def backend_from_environment(environment: Mapping[str, str], project: Path) -> Backend:
-    """The backend an environment asks for: `MLFLOW_TRACKING_URI`, else `mlflow.db` in the project's folder.
+    """Return the backend of an environment: `MLFLOW_TRACKING_URI`, else `mlflow.db` in the project folder.
 
-    A relative SQLite path in the variable is taken from the current folder, as MLflow does.
+    A relative SQLite path in the variable is resolved against the current folder, as MLflow does.
     """
     uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
     return parse_backend(uri, Path.cwd()) if uri else sqlite_backend(project / DEFAULT_DATABASE)
 
 
 def _split_address(text: str) -> SplitResult:
-    """The parts of an address. Raises BadInput for open brackets, a port that is no number, an @ that does not end the sign-in, and a
-    secret among the options."""
+    """Return the parts of an address. Raises BadInput for unbalanced brackets, a non-numeric port, a stray @ and a secret among the
+    options."""
     try:
         parts = urlsplit(text)
         is_valid = parts.port is None or bool(parts.hostname)
@@ -164,29 +164,29 @@ def _split_address(text: str) -> SplitResult:
         is_valid = False
     if not is_valid:
         raise BadInput(
-            f"{_without_sign_in(text)} is not an address: what stands after the colon is no port.",
-            next=_PASSWORD_HINT if "@" in text else "Write the port as a number, such as http://host:5000.",
+            f"{_without_sign_in(text)} is not a valid address: the port must be a number.",
+            next=_PASSWORD_HINT if "@" in text else "Use a numeric port, such as http://host:5000.",
         )
     if "://" in text and parts.scheme != "file" and text.count("@") > int("@" in parts.netloc):
         raise BadInput(
-            f"{parts.scheme}://…{text.rpartition('@')[2].partition('/')[0][:60]} is not an address: an @ stands where none can be.",
+            f"{parts.scheme}://…{text.rpartition('@')[2].partition('/')[0][:60]} is not a valid address: it contains a stray @.",
             next=_PASSWORD_HINT,
         )
     if parts.scheme.partition("+")[0] in DATABASE_SCHEMES and _SECRET_OPTIONS.search(parts.query):
         raise BadInput(
             f"{_without_sign_in(text.partition('?')[0])} has a password among its options.",
-            next="Put it where a password belongs: scheme://user:${NAME}@host/database.",
+            next="Use the password part of the address: scheme://user:${NAME}@host/database.",
         )
     return parts
 
 
 def _parse_sqlite_address(text: str, folder: Path) -> Backend:
-    """The backend of sqlite:///path?options, as SQLAlchemy reads it. Raises BadInput for what is no file, and for a bad option."""
+    """Return the backend of sqlite:///path?options, as SQLAlchemy reads it. Raises BadInput if it is not a file or an option is invalid."""
     url = _sqlalchemy_url(text)
     database = url.database or ""
     if database == ":memory:" or database.startswith("file:"):
         raise BadInput(
-            f"{text[:120]} is not a file that Podium can open.", next="Name the file itself: sqlite:///path/to/mlflow.db."
+            f"{text[:120]} is not a file that Podium can open.", next="Use a plain file path: sqlite:///path/to/mlflow.db."
         )
     unknown = [name for name in url.query if name not in _SQLITE_OPTIONS]
     try:
@@ -195,17 +195,18 @@ def _parse_sqlite_address(text: str, folder: Path) -> Backend:
         )
     except (ValueError, TypeError) as error:
         raise BadInput(
-            f"The options of {text[:120]} cannot be used: {error}.", next="Write numbers as digits: ?timeout=30."
+            f"The options of {text[:120]} are not valid: {error}.", next="Write numbers as digits: ?timeout=30."
         ) from error
     if unknown:
         raise BadInput(
-            f"SQLite has no option {unknown[0][:60]}.", next=f"It has {', '.join(_SQLITE_OPTIONS)}. In a path, write %3F for ?."
+            f"SQLite has no option {unknown[0][:60]}.",
+            next=f"Available: {', '.join(_SQLITE_OPTIONS)}. In a path, write %3F for ?.",
         )
     return replace(sqlite_backend(folder / database), options=text.partition("?")[2])
 
 
 def _sqlalchemy_url(text: str) -> "URL":
-    """An address as SQLAlchemy reads it. Raises BadInput."""
+    """Parse an address with SQLAlchemy. Raises BadInput."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -213,8 +214,8 @@ def _sqlalchemy_url(text: str) -> "URL":
         return make_url(text)
     except (ArgumentError, ValueError) as error:
         raise BadInput(
-            f"{_without_sign_in(text)} is not the address of a database.",
-            next="Write it as scheme://user@host:5432/database.",
+            f"{_without_sign_in(text)} is not a valid database address.",
+            next="Use scheme://user@host:5432/database.",
         ) from error
 
 
@@ -230,7 +231,7 @@ def _unknown_backend_error(text: str, scheme: str) -> BadInput:
 
 
 def _without_sign_in(text: str) -> str:
-    """A URI as it may be shown: without the part in front of @, where a password could be."""
+    """Return a URI that is safe to show: without the part before @, which could contain a password."""
     scheme, separator, rest = text.partition("://")
     return (
         f"{scheme}{separator}{rest.rpartition('@')[2]}"[:120]

@@ -1,6 +1,6 @@
-"""The file of named backends, `backends.toml`: read, extended and shortened. It holds no secret and may be committed.
+"""Read and edit the file of named backends, `backends.toml`. It contains no secrets and may be committed.
 
-    shared = true                      # a server for a team: its pages may not add or remove
+    shared = true                      # a team server: its pages cannot add or remove backends
 
     [backends.team]
     uri = "https://mlflow.example.org"
@@ -12,7 +12,7 @@
     [backends.books]
     uri = "postgresql://podium:${BOOKS_PASSWORD}@db.example.org/mlflow"
 
-People's comments and order stay: an entry is added at the end, and taken out by its own lines. What signs in is left to `credentials`.
+Comments and order are preserved: an entry is appended at the end and removed line by line. Signing in is left to `credentials`.
 """
 
 import json
@@ -37,9 +37,9 @@ _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 @dataclass(frozen=True)
 class ConfiguredBackend:
-    """A backend with a name. `uri` is as written, with ${NAME} for the password of a database; `repository` only of DagsHub.
+    """A named backend. `uri` is as written, with ${NAME} for a database password; `repository` is set for DagsHub only.
 
-    `problem` says why it cannot be used, in one sentence; then there is no `backend`.
+    `problem` says in one sentence why the entry cannot be used; `backend` is None then.
     """
 
     name: str
@@ -50,76 +50,77 @@ class ConfiguredBackend:
 
     @property
     def kind(self) -> ConfiguredKind:
-        """The kind that people see: a DagsHub repository is a server with a name of its own."""
+        """The kind shown to users: a DagsHub repository is a server with a kind of its own."""
         return "dagshub" if self.repository else self.backend.kind if self.backend else "server"
 
 
 @dataclass(frozen=True)
 class BackendConfig:
-    """The content of the file: the backends in its order, and whether this Podium is shared."""
+    """The content of the file: the backends in file order, and whether this Podium is shared."""
 
     backends: tuple[ConfiguredBackend, ...] = ()
     is_shared: bool = False
 
     def find(self, name: str) -> ConfiguredBackend:
-        """The backend with this name. Raises NotFound, or BadInput for one that is written wrongly."""
+        """Return the backend with this name. Raises NotFound, or BadInput if its entry is invalid."""
         entry = next((entry for entry in self.backends if entry.name == name), None)
         if entry is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="Choose one on Settings.")
         if entry.problem:
-            raise BadInput(entry.problem, next="Mend backends.toml, or choose another backend.")
+            raise BadInput(entry.problem, next="Fix backends.toml, or choose another backend.")
         return entry
 
 
 def config_path(environment: Mapping[str, str], project: Path) -> Path:
-    """`backends.toml`: the file that `PODIUM_BACKENDS` names, else the one in Podium's own folder."""
+    """Return the path of `backends.toml`: `PODIUM_BACKENDS`, else the file in Podium's own folder."""
     path = environment.get("PODIUM_BACKENDS", "").strip()
     return Path(path).expanduser().absolute() if path else podium_home(environment, project) / "backends.toml"
 
 
 def read_config(file: Path) -> BackendConfig:
-    """The named backends of a file; none when it is not there. A wrong entry says so and does not affect others.
+    """Read the named backends of a file; none if it does not exist. An invalid entry has a `problem` and does not affect the others.
 
-    Raises BadInput when the file as a whole cannot be read.
+    Raises BadInput if the file itself cannot be read.
     """
     document = parse_config_text(read_config_text(file), file)
     entries = document.get("backends", {})
     shared = document.get("shared", False)
     if not isinstance(entries, dict) or not isinstance(shared, bool):
         raise BadInput(
-            f"{file.name} is not as it should be.", next="shared is true or false, and every backend is a [backends.name]."
+            f"{file.name} is not valid.", next="shared must be true or false, and each backend a [backends.name] table."
         )
     return BackendConfig(tuple(_parse_entry(name, entry, file.parent) for name, entry in entries.items()), shared)
 
 
 def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, folder: Path) -> ConfiguredBackend:
-    """A new entry as a person typed it. Raises BadInput for a bad name or address, and for a password in it."""
+    """Parse a new entry as typed by a user. Raises BadInput for an invalid name or address, and for a password in it."""
     if not NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
         raise BadInput(
-            f"{name[:60]!r} cannot be a name.", next="Use up to 40 small letters, digits, - and _, such as team-server."
+            f"{name[:60]!r} is not a valid name.", next="Use up to 40 lowercase letters, digits, - and _, such as team-server."
         )
     if repository:
         return ConfiguredBackend(name, repository=repository.strip(), backend=dagshub_backend(repository, dagshub.host_url()))
     backend = parse_backend(uri, folder)
     if credentials_in(uri):
         raise BadInput(
-            "The address holds a user or password.", next="Leave them out of it: sign in below, or by secrets or variables."
+            "The address contains a user or password.",
+            next="Leave them out: sign in below, or use secrets or environment variables.",
         )
     if password_in(uri) and not _ONE_VARIABLE.fullmatch(password_in(uri)):
         raise BadInput(
-            "The address holds a password, which this file may not.",
-            next="Write ${NAME} in its place and set the variable NAME before Podium is started.",
+            "The address contains a password, which must not be stored in this file.",
+            next="Write ${NAME} instead and set the variable NAME before starting Podium.",
         )
     return ConfiguredBackend(name, uri=_stored_uri(uri.strip(), backend), backend=backend)
 
 
 def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
-    """Write an entry at the end of the file. Raises ActionRefused when the name is taken or Podium is shared, NotWritable, Busy."""
+    """Append an entry to the file. Raises ActionRefused if the name is taken or Podium is shared, NotWritable, Busy."""
     with lock_file(file):
         config = _require_changeable(file)
         if any(entry.name == new_backend.name for entry in config.backends):
             raise ActionRefused(
-                f"There is a backend called {new_backend.name} already.", next="Take another name, or remove that one first."
+                f"A backend called {new_backend.name} already exists.", next="Use another name, or remove that backend first."
             )
         text = read_config_text(file)
         body = {"kind": "dagshub", "repository": new_backend.repository} if new_backend.repository else {"uri": new_backend.uri}
@@ -131,25 +132,23 @@ def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
 
 
 def remove_backend(file: Path, name: str) -> ConfiguredBackend:
-    """Take an entry out and return it, so that it can be put back. Raises NotFound, ActionRefused when Podium is shared, NotWritable."""
+    """Remove an entry and return it, so it can be restored. Raises NotFound, ActionRefused if Podium is shared, NotWritable."""
     with lock_file(file):
         config = _require_changeable(file)
         removed_backend = next((entry for entry in config.backends if entry.name == name), None)
         if removed_backend is None:
-            raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed meanwhile.")
+            raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed since.")
         text = _remove_entry(read_config_text(file), name)
         expected_document = parse_config_text(read_config_text(file), file)
         expected_document["backends"].pop(name)
         if parse_config_text(text, file).get("backends", {}) != expected_document["backends"]:
-            raise ActionRefused(
-                f"{name} is written in a way that is left alone here.", next=f"Take it out of {file.name} by hand."
-            )
+            raise ActionRefused(f"Podium cannot edit the entry {name} safely.", next=f"Remove it from {file.name} by hand.")
         replace_config_text(file, text)
     return removed_backend
 
 
 def _parse_entry(name: str, entry: Any, folder: Path) -> ConfiguredBackend:
-    """One entry of the file; a wrong one has a `problem`."""
+    """Parse one entry of the file; an invalid one has a `problem`."""
     uri, repository, kind = (str(entry.get(key, "")) if isinstance(entry, dict) else "" for key in ("uri", "repository", "kind"))
     try:
         if bool(uri) == bool(repository) or (kind and (kind == "dagshub") != bool(repository)):
@@ -160,7 +159,7 @@ def _parse_entry(name: str, entry: Any, folder: Path) -> ConfiguredBackend:
 
 
 def _stored_uri(uri: str, backend: Backend) -> str:
-    """The address to be stored: a relative file is made absolute, a query that could hold a token is left out."""
+    """Return the address to store: a relative file made absolute, a query that could contain a token dropped."""
     return uri if backend.kind == "database" else backend.address
 
 
@@ -168,13 +167,13 @@ def _require_changeable(file: Path) -> BackendConfig:
     config = read_config(file)
     if config.is_shared:
         raise ActionRefused(
-            "This Podium is shared, so its pages neither add nor remove backends.", next=f"Its operator edits {file.name}."
+            "This Podium is shared, so backends cannot be added or removed here.", next=f"Ask its operator to edit {file.name}."
         )
     return config
 
 
 def _remove_entry(text: str, name: str) -> str:
-    """The text without the lines from the header of this entry to the next header."""
+    """Return the text without this entry: the lines from its header to the next header."""
     header = re.compile(rf"""\s*\[\s*backends\s*\.\s*["']?{re.escape(name)}["']?\s*\]""")
     lines, is_inside = [], False
     for line in text.splitlines(keepends=True):

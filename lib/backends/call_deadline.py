@@ -1,8 +1,8 @@
-"""How long one call may take: a deadline for the whole of it, whatever the network does.
+"""A deadline for a complete call, whatever the network does.
 
-The timeout of a socket begins anew with every byte, so it never ends a server that sends one byte a second. A call therefore runs in a
-thread of its own, and whoever asked waits until the deadline only. Files have a deadline of progress: a large one may take its time as
-long as it comes in. How MLflow's own requests get a deadline is left to `deadline_adapter`.
+A socket timeout restarts with every byte, so it never stops a server that sends one byte a second. A call therefore runs in a thread of
+its own, and the caller waits only until the deadline. File transfers have a progress deadline instead: a large file may take as long
+as bytes keep coming. MLflow's own requests are left to `deadline_adapter`.
 """
 
 import math
@@ -17,20 +17,20 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 CALL_SECONDS = 20.0
-"""How long one call may take, its retries included. Three calls of `FOLLOW_UP_SECONDS` fit behind it into half a minute."""
+"""Time limit of one call including retries. Three more calls of `FOLLOW_UP_SECONDS` still fit into half a minute."""
 FOLLOW_UP_SECONDS = 3.0
-"""How long a call may take after another one of the same action got no answer."""
+"""Time limit of a call after another call of the same action timed out."""
 CALL_SECONDS_VARIABLE = "PODIUM_CALL_SECONDS"
 PROGRESS_BYTES = 128 * 1024
-"""Bytes of a file that must come in within each deadline."""
-TIMEOUT_PHRASE = "Podium waited in vain for"
-"""How the message of a timeout begins: of a failed download MLflow passes on the message alone."""
+"""Bytes of a file that must arrive within each deadline."""
+TIMEOUT_PHRASE = "Podium timed out after"
+"""Start of a timeout's message: for a failed download MLflow passes on nothing but the message."""
 _ACTION: "ContextVar[_Action | None]" = ContextVar("podium_action", default=None)
 ResultT = TypeVar("ResultT")
 
 
 class DeadlineExceeded(Exception):
-    """A call took longer than its deadline. Nobody waits for it any more, and whether it is carried out is not known."""
+    """A call exceeded its deadline. Its result is discarded, and it is unknown whether the call takes effect."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"no answer within {seconds:g} s")
@@ -38,7 +38,7 @@ class DeadlineExceeded(Exception):
 
 
 def call_seconds(environment: Mapping[str, str] = os.environ) -> float:
-    """How long a call may take from here: `PODIUM_CALL_SECONDS` or 20 s, and 3 s where this action has waited in vain already."""
+    """Return the time limit of the next call: `PODIUM_CALL_SECONDS` or 20 s, but 3 s once a call of this action has timed out."""
     try:
         seconds = float(environment.get(CALL_SECONDS_VARIABLE, ""))
     except ValueError:
@@ -49,16 +49,16 @@ def call_seconds(environment: Mapping[str, str] = os.environ) -> float:
 
 
 def has_waited_in_vain() -> bool:
-    """Did a call of this action get no answer already?"""
+    """Whether a call of this action has already timed out."""
     action = _ACTION.get()
     return action is not None and action.has_waited
 
 
 @contextmanager
 def single_wait() -> Iterator[None]:
-    """One action of a person: one call may wait its full time in vain, and each later one seconds only.
+    """Scope of one user action: the first call to time out gets the full limit, later calls only a few seconds.
 
-    An action inside an action is a part of it. Threads that the action starts do not belong to it.
+    A nested scope joins the outer one. Threads started by the action do not belong to it.
     """
     reset_token = _ACTION.set(_ACTION.get() or _Action())
     try:
@@ -68,7 +68,7 @@ def single_wait() -> Iterator[None]:
 
 
 def run_with_deadline(action: Callable[[], ResultT], seconds: float) -> ResultT:
-    """What an action gives or raises. Raises DeadlineExceeded when it takes longer; its thread then ends with its socket.
+    """Return or raise whatever the action does. Raises DeadlineExceeded if it takes longer; its thread then ends with its socket.
 
     The thread does not keep the process alive.
     """
@@ -83,7 +83,7 @@ def run_with_deadline(action: Callable[[], ResultT], seconds: float) -> ResultT:
 
 
 def run_with_progress(action: Callable[[], ResultT], progress: Callable[[], int], seconds: float) -> ResultT:
-    """The same for an action that brings in bytes, counted by `progress`: it may go on for as long as enough of them come in."""
+    """Like `run_with_deadline` for a transfer whose bytes `progress` counts: it may continue as long as enough bytes arrive."""
     outcome, byte_count = _Outcome[ResultT](), 0
     threading.Thread(target=outcome.take_from, args=(action,), name="transfer with a deadline", daemon=True).start()
     while not outcome.is_known.wait(seconds):
@@ -95,9 +95,9 @@ def run_with_progress(action: Callable[[], ResultT], progress: Callable[[], int]
 
 
 def read_with_progress(pieces: Iterator[bytes], seconds: float, first_seconds: float | None = None) -> Iterator[bytes]:
-    """The pieces of a file as they come in. Raises DeadlineExceeded when too few bytes come in within these seconds.
+    """Yield the pieces of a file as they arrive. Raises DeadlineExceeded if too few bytes arrive within `seconds`.
 
-    `first_seconds` is how long the first bytes may take, where a part of the time has passed already.
+    `first_seconds` is the limit for the first bytes if part of the time has already passed.
     """
     deadline, byte_count = time.monotonic() + (seconds if first_seconds is None else first_seconds), 0
     while True:
@@ -120,13 +120,13 @@ def _note_wait() -> None:
 
 @dataclass
 class _Action:
-    """What one person does at one moment: a command, a run of a page, an entry to be written."""
+    """One user action: a command, a page run, or the writing of an entry."""
 
     has_waited: bool = False
 
 
 class _Outcome(Generic[ResultT]):
-    """What an action came to in its own thread: its result, or whatever it raised, for the thread that waits."""
+    """The outcome of an action run in its own thread: its result or exception, for the waiting thread."""
 
     def __init__(self) -> None:
         self.is_known = threading.Event()
@@ -134,12 +134,12 @@ class _Outcome(Generic[ResultT]):
         self.error: BaseException | None = None
 
     def take_from(self, action: Callable[[], ResultT]) -> None:
-        """Run the action here."""
+        """Run the action in this thread."""
         with self:
             self._results.append(action())
 
     def unwrap(self) -> ResultT:
-        """The result, once it is known; raises what the action raised."""
+        """Return the known result; raises what the action raised."""
         if self.error is not None:
             raise self.error
         return self._results[0]

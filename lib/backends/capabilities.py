@@ -1,7 +1,7 @@
-"""What a backend can do: asked once, cached in this process, asked again on demand. Leaves nothing behind in a store.
+"""What a backend can do: probed once, cached in this process, refreshed on demand. Leaves no trace in a store.
 
-Every request changes nothing whatever the answer: it is about a model that cannot exist, has an empty name, or only reads. What is
-missing has the reason and what Podium does instead.
+No request changes anything, whatever the answer: it names a model that cannot exist, has an empty name, or only reads. Each missing
+capability carries the reason and Podium's fallback.
 """
 
 import os
@@ -24,7 +24,7 @@ from lib.backends.sqlite_store import take_write_lock
 from lib.errors import PodiumError
 
 _RECHECK_SECONDS = 60.0
-"""What was missing is asked for again after this time: a permission may have been granted, a server updated."""
+"""Missing capabilities are probed again after this time: a permission may have been granted or a server updated."""
 _IMPOSSIBLE_MODEL = "podium-probe-of-a-model-that-cannot-be"
 _CLIENT_METHODS = {
     "stages": "transition_model_version_stage",
@@ -35,9 +35,9 @@ _CLIENT_METHODS = {
 
 @dataclass(frozen=True)
 class Capability:
-    """One thing a backend can or cannot do. `is_available` None: not known.
+    """One thing a backend can or cannot do. `is_available` is None if unknown.
 
-    `explanation` says in a sentence what is missing or not certain, `fallback` what Podium does then, `grant_code` what would grant it.
+    `explanation` says in a sentence what is missing or uncertain, `fallback` what Podium does instead, `grant_code` how to grant it.
     """
 
     is_available: bool | None
@@ -53,9 +53,9 @@ class Capability:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one backend can do. `write_access` is about anything at all, `ledger_access` about the record of decisions.
+    """What one backend can do. `write_access` covers writing in general, `ledger_access` the record of decisions.
 
-    `mlflow_version` is that of the MLflow behind it, `user_name` whom a server with users takes us for; either may be empty.
+    `mlflow_version` is the backend's MLflow version, `user_name` our user on a server with users; either may be empty.
     """
 
     backend: Backend
@@ -84,7 +84,7 @@ _CACHE: dict[Backend, tuple[float, Capabilities]] = {}
 
 
 def read_capabilities(backend: Backend) -> Capabilities:
-    """What a backend can do, asked at the first call. Raises Unreachable when a server does not answer."""
+    """Return what a backend can do, probed at the first call. Raises Unreachable if a server does not answer."""
     read_at, cached_capabilities = _CACHE.get(backend, (0.0, None))
     if cached_capabilities is not None and (cached_capabilities.is_complete or time.monotonic() - read_at < _RECHECK_SECONDS):
         return cached_capabilities
@@ -92,7 +92,7 @@ def read_capabilities(backend: Backend) -> Capabilities:
 
 
 def refresh_capabilities(backend: Backend) -> Capabilities:
-    """Ask again, whatever is cached. Raises Unreachable when a server does not answer."""
+    """Probe again, ignoring the cache. Raises Unreachable if a server does not answer."""
     capabilities = _read_server_capabilities(backend) if backend.kind == "server" else _read_store_capabilities(backend)
     if conflict := find_registry_conflict(os.environ, backend):
         capabilities = replace(capabilities, ledger_access=_refused_access(conflict))
@@ -101,12 +101,12 @@ def refresh_capabilities(backend: Backend) -> Capabilities:
 
 
 def forget_capabilities(backend: Backend) -> None:
-    """Forget the cached answer: the backend has just given another."""
+    """Drop the cached answer because the backend has just contradicted it."""
     _CACHE.pop(backend, None)
 
 
 def _read_store_capabilities(backend: Backend) -> Capabilities:
-    """A database or a folder that MLflow opens itself: what the MLflow installed here can do."""
+    """Return the capabilities of a database or folder that MLflow opens itself: those of the installed MLflow."""
     version, is_folder = installed_mlflow_version(), backend.kind == "file"
     write_access = _file_write_access(backend.path) if backend.path else _AVAILABLE
     return Capabilities(
@@ -126,13 +126,13 @@ def _read_store_capabilities(backend: Backend) -> Capabilities:
 
 _NO_ATOMIC_WRITES = Capability(
     is_available=False,
-    explanation="A folder of files checks and writes in two steps, so two people who decide at once could both take one place.",
-    fallback="Let one person at a time decide, or move to SQLite.",
+    explanation="A file store checks and writes in two steps, so two simultaneous decisions could take the same place.",
+    fallback="Let one person decide at a time, or move to SQLite.",
 )
 
 
 def _file_write_access(path: Path) -> Capability:
-    """Whether the file can be written. Takes SQLite's write lock for an instant; a file that others keep locked can be written later."""
+    """Whether the file can be written. Takes SQLite's write lock for an instant; a locked file counts as writable later."""
     if not path.exists():
         return (
             _AVAILABLE
@@ -140,7 +140,7 @@ def _file_write_access(path: Path) -> Capability:
             else _refused_access(f"The folder of {path.name} cannot be written.", "")
         )
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
-        return _refused_access(f"{path.name} or its folder may only be read by this account.", _READING_ONLY)
+        return _refused_access(f"{path.name} or its folder is read-only for this account.", _READING_ONLY)
     try:
         take_write_lock(path, timeout_seconds=0.2)
     except sqlite3.OperationalError as error:
@@ -153,12 +153,12 @@ def _refused_access(explanation: str, fallback: str = REGISTRY_ADVICE) -> Capabi
     return Capability(is_available=False, explanation=explanation, fallback=fallback)
 
 
-_ASK_ADMINISTRATOR = "Ask an administrator, or whoever manages it, for that right."
-_READING_ONLY = "What was done outside is shown, and not recorded."
+_ASK_ADMINISTRATOR = "Ask an administrator or its manager for this permission."
+_READING_ONLY = "Changes made outside Podium are shown but not recorded."
 
 
 def _read_server_capabilities(backend: Backend) -> Capabilities:
-    """Send all requests in parallel; each may take its five seconds."""
+    """Send all requests in parallel, each with a limit of five seconds."""
     questions: dict[str, Callable[[], RestResponse]] = {
         "version": lambda: send_request(backend, "GET", "/version"),
         "registry": lambda: send_request(backend, "GET", f"{API_PATH}/registered-models/search", params={"max_results": "1"}),
@@ -192,26 +192,26 @@ def _read_server_capabilities(backend: Backend) -> Capabilities:
 _INVALID_TRANSITION = {"name": _IMPOSSIBLE_MODEL, "version": "1", "stage": "None", "archive_existing_versions": "false"}
 _NO_REGISTRY = Capability(
     is_available=False,
-    explanation="This server does not know the model registry.",
+    explanation="This server has no model registry.",
     fallback="Runs can be compared; models cannot be registered.",
 )
 _NO_STAGES = Capability(
     is_available=False,
-    explanation="This server does not know stages.",
-    fallback="Podium keeps them as alias and as tag podium.stage of the version.",
+    explanation="This server does not support stages.",
+    fallback="Podium stores them as an alias and as the version's tag podium.stage.",
 )
 _NO_ALIASES = Capability(
-    is_available=False, explanation="This server does not know aliases.", fallback="Podium moves the stages alone."
+    is_available=False, explanation="This server does not support aliases.", fallback="Podium moves stages only."
 )
 _NO_LOGGED_MODELS = Capability(
     is_available=False,
-    explanation="This server does not know logged models, which came with MLflow 3.",
-    fallback="Models are kept among the artifacts of their run, and registered from there.",
+    explanation="This server does not support logged models, which need MLflow 3.",
+    fallback="Models are stored as artifacts of their run and registered from there.",
 )
 _VERSION_UNKNOWN = Capability(
     is_available=None,
-    explanation="The server does not tell its version, so it is not certain that a parameter can never be changed.",
-    fallback="Every entry carries a hash: a change would be named by verify.",
+    explanation="Server version unknown, so it is uncertain whether parameters are write-once.",
+    fallback="Every entry carries a hash, so verify would report a change.",
 )
 
 
@@ -220,7 +220,7 @@ def _endpoint_capability(response: RestResponse, missing: Capability) -> Capabil
 
 
 def _limit_to_client(name: str, capability: Capability) -> Capability:
-    """The capability, if the MLflow installed here still has the call."""
+    """Return the capability, or a missing one if the installed MLflow lacks the call."""
     from mlflow import MlflowClient
 
     if hasattr(MlflowClient, _CLIENT_METHODS[name]):
@@ -235,15 +235,15 @@ def _parse_version(response: RestResponse) -> str:
 
 
 def _read_server_permissions(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
-    """Who we are to the server, whether we may write anything at all, and whether we may write the record.
+    """Return our user on the server, whether we may write in general, and whether we may write the record.
 
-    An experiment without a name can never be made, but only those who might make one are told so.
+    An experiment without a name can never be created, but only users who may create one get that answer.
     """
     if dagshub.repository_of(backend):
         return _read_dagshub_permissions(backend)
     name, write_access = read_user_name(backend), _AVAILABLE
     if send_request(backend, "POST", f"{API_PATH}/experiments/create", json={"name": ""}).is_denied:
-        explanation = f"{backend.name} lets {name or 'this sign-in'} read, not write."
+        explanation = f"{backend.name} lets {name or 'this sign-in'} read but not write."
         return name, (Capability(is_available=False, explanation=explanation, fallback=_READING_ONLY),) * 2
     if (
         name
@@ -263,9 +263,9 @@ def _read_server_permissions(backend: Backend) -> tuple[str, tuple[Capability, C
 
 
 def _read_dagshub_permissions(backend: Backend) -> tuple[str, tuple[Capability, Capability]]:
-    """The same on DagsHub, which tells whose a token is and whether that person may push to the repository.
+    """Like `_read_server_permissions` for DagsHub, which reports the owner of a token and their push permission.
 
-    What it does not tell is asked of MLflow behind it.
+    If DagsHub does not report the permission, MLflow behind it is probed.
     """
     try:
         access = dagshub.check_access(backend)

@@ -1,4 +1,4 @@
-"""What a backend can do as rows of text, for a page and for the command line. Pure."""
+"""A backend's capabilities as rows of text, for pages and the command line. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +9,9 @@ from lib.backends.length_limits import LengthLimits
 
 @dataclass(frozen=True)
 class CapabilityRow:
-    """One capability: its state, its name, what was found, and why something is missing with what Podium does instead.
+    """One capability: its state, its name, what was found, and if missing, why and what Podium does instead.
 
-    `grant_code` is Python that would grant it, for an administrator.
+    `grant_code` is Python code with which an administrator can grant it.
     """
 
     state: Literal["ok", "warning", "skipped"]
@@ -22,7 +22,7 @@ class CapabilityRow:
 
 
 def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
-    """All capabilities, the most wanted first."""
+    """Return all capabilities, most important first."""
     return (
         _capability_row("Model registry", capabilities.registry),
         _capability_row("Stages", capabilities.stages),
@@ -36,14 +36,14 @@ def capability_rows(capabilities: Capabilities) -> tuple[CapabilityRow, ...]:
 
 
 def capability_document(capabilities: Capabilities) -> dict[str, object]:
-    """The same for programs: version, user, and the rows by their labels."""
+    """Return the capabilities for programs: version, user, and the rows by label."""
     lines = {row.label: {"state": row.state, "found": row.value, "why": row.explanation} for row in capability_rows(capabilities)}
     return {"mlflow": capabilities.mlflow_version, "user": capabilities.user_name, "lines": lines}
 
 
 def connection_text(capabilities: Capabilities) -> str:
-    """The version of MLflow and the user, joined by a dot."""
-    version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "MLflow of a version that is not told"
+    """Return the MLflow version and the user, separated by a dot."""
+    version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "MLflow, version unknown"
     return f"{version} · signed in as {capabilities.user_name}" if capabilities.user_name else version
 
 
@@ -60,9 +60,9 @@ def _capability_row(label: str, capability: Capability) -> CapabilityRow:
 
 
 def _length_row(limits: LengthLimits) -> CapabilityRow:
-    value = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a tag of a version"
+    value = f"{limits.param:,} in a parameter, {limits.version_tag:,} in a version tag"
     if limits.is_known:
         return CapabilityRow("ok", "Characters that fit", value)
     return CapabilityRow(
-        "skipped", "Characters that fit", value, "The server does not tell its version, so the least that any had is kept to."
+        "skipped", "Characters that fit", value, "Server version unknown: using the smallest limits of any MLflow version."
     )

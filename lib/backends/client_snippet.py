@@ -1,10 +1,10 @@
-"""Plain MLflow calls as a script that runs as it is shown: the import, a client with both URIs, and what the address needs. Pure."""
+"""Plain MLflow calls as a runnable script: imports, a client with both URIs, and any setup the address needs. Pure."""
 
 from collections.abc import Iterable
 
 
 def client_snippet(uri: str, calls: Iterable[str], *, imports: Iterable[str] = ()) -> str:
-    """A script that makes a client for a backend and sends these calls through it, one a line. `imports` are what the calls need."""
+    """Return a script that creates a client for a backend and runs these calls, one per line. `imports` are extra import lines."""
     lines = [
         *file_store_lines(uri),
         *imports,
@@ -17,5 +17,5 @@ def client_snippet(uri: str, calls: Iterable[str], *, imports: Iterable[str] = (
 
 
 def file_store_lines(uri: str) -> list[str]:
-    """What a script needs first on a file store, which MLflow opens only on request; nothing for any other address."""
+    """Return the setup lines for a file store, which MLflow opens only on request; empty for any other address."""
     return ["import os", "", 'os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"'] if uri.startswith("file:") else []

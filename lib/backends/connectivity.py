@@ -1,4 +1,4 @@
-"""Does a backend answer, and is it MLflow? Known within five seconds, whatever the network does; an error names the cause.
+"""Probe whether a backend answers and is MLflow, within five seconds, whatever the network does. Errors name the cause.
 
 MLflow's own client would retry for four minutes. A local SQLite file is left to `sqlite_store`.
 """
@@ -19,17 +19,17 @@ from lib.errors import BackendError, NotFound, SignInRequired, Unreachable
 
 HTTP_TIMEOUT_SECONDS = 2.0
 PROBE_DEADLINE_SECONDS = 4.0
-"""How long a probe takes at most: name look-ups and trickling answers know no limit of their own."""
+"""Maximum duration of a probe: name look-ups and trickling answers have no limit of their own."""
 PROBE_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 ResultT = TypeVar("ResultT")
 _SIGN_IN_CODES = ("28P01", "28000", 1044, 1045, 18456)
-"""How PostgreSQL, MySQL and SQL Server number a refused user or password."""
+"""Error codes of PostgreSQL, MySQL and SQL Server for a refused user or password."""
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""From a module that SQLAlchemy asks for to the package that brings it, where their names differ."""
+"""Modules that SQLAlchemy imports, mapped to the packages that provide them, where the names differ."""
 
 
 def probe_backend(backend: Backend) -> None:
-    """Ask one small question. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
+    """Send one small request. Raises Unreachable, NotFound, NeedsMigration or another BackendError with the cause."""
     match backend.kind:
         case "server":
             run_with_deadline(backend, lambda: _probe_server(backend))
@@ -40,7 +40,7 @@ def probe_backend(backend: Backend) -> None:
 
 
 def run_with_deadline(backend: Backend, action: Callable[[], ResultT], seconds: float = PROBE_DEADLINE_SECONDS) -> ResultT:
-    """Run an action and wait for some seconds only. Raises Unreachable after them."""
+    """Run an action with a time limit. Raises Unreachable when it expires."""
     try:
         return call_deadline.run_with_deadline(action, seconds)
     except DeadlineExceeded:
@@ -48,7 +48,7 @@ def run_with_deadline(backend: Backend, action: Callable[[], ResultT], seconds: 
 
 
 def send_get(backend: Backend, path: str) -> httpx.Response:
-    """Send one small GET to a server, signed in, and wait for seconds only. Raises httpx.HTTPError when there is no answer."""
+    """Send one small signed-in GET to a server with a short time limit. Raises httpx.HTTPError if there is no answer."""
     auth = httpx_auth(backend)
     try:
         return call_deadline.run_with_deadline(
@@ -65,12 +65,12 @@ def _probe_server(backend: Backend) -> None:
     except httpx.TimeoutException as error:
         raise unreachable_error(backend, f"did not answer within {HTTP_TIMEOUT_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise connection_error(backend, error) from None  # the request it holds could carry a sign-in
+        raise connection_error(backend, error) from None  # its request could contain credentials
     _require_mlflow_response(backend, response, has_credential=auth is not None)
 
 
 def connection_error(backend: Backend, error: BaseException) -> Unreachable:
-    """The error of a request that failed, by the chain of its causes."""
+    """Return the error for a failed request, based on its chain of causes."""
     chain, cause = [], error
     while cause is not None and cause not in chain:
         chain.append(cause)
@@ -78,25 +78,27 @@ def connection_error(backend: Backend, error: BaseException) -> Unreachable:
     text = " ".join(map(str, chain))
     if any(isinstance(cause, socket.gaierror) for cause in chain) or isinstance(error, UnicodeError):
         return Unreachable(
-            f"No host is called {urlsplit(backend.uri).hostname}.", next="Check the spelling, and whether a VPN is needed."
+            f"The host {urlsplit(backend.uri).hostname} is unknown.", next="Check the spelling and whether a VPN is needed."
         )
     if any(isinstance(cause, ssl.SSLError) for cause in chain) or "SSL" in text:
         return _tls_error(backend, text)
     if isinstance(error, httpx.RemoteProtocolError):
-        return _not_mlflow_error(backend, "in another language than HTTP")
-    return unreachable_error(backend, "cannot be reached: nothing listens there" if "refused" in text else "cannot be reached")
+        return _not_mlflow_error(backend, "not in HTTP")
+    return unreachable_error(
+        backend, "cannot be reached: nothing is listening at this address" if "refused" in text else "cannot be reached"
+    )
 
 
 def _tls_error(backend: Backend, text: str) -> Unreachable:
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        meaning = "It may be another machine than it says, so nothing was sent."
+        meaning = "It may be an impostor, so nothing was sent."
         return Unreachable(
-            f"{backend.name} shows a certificate that this machine does not trust.",
+            f"{backend.name} presents a certificate that this machine does not trust.",
             means=meaning,
-            next="If it is your own authority's, set SSL_CERT_FILE and REQUESTS_CA_BUNDLE to its file before Podium is started.",
+            next="For a certificate authority of your own, set SSL_CERT_FILE and REQUESTS_CA_BUNDLE to its file before starting Podium.",
         )
     return Unreachable(
-        f"{backend.name} does not speak https.", next="Try the same address with http://, or ask its administrator."
+        f"{backend.name} does not support HTTPS.", next="Try the same address with http://, or ask its administrator."
     )
 
 
@@ -106,19 +108,19 @@ def _require_mlflow_response(backend: Backend, response: httpx.Response, *, has_
         raise _sign_in_error(backend, status, has_credential=has_credential)
     if status == 403:
         raise Unreachable(
-            f"{backend.name} does not answer to this name.",
-            next="Its administrator adds the name to MLFLOW_SERVER_ALLOWED_HOSTS, or you use the name it knows.",
+            f"{backend.name} rejects this host name.",
+            next="Use a host name it accepts, or ask its administrator to add this one to MLFLOW_SERVER_ALLOWED_HOSTS.",
         )
     if status == 429:
-        raise unreachable_error(backend, "is asked too often and answers 429")
+        raise unreachable_error(backend, "receives too many requests (429)")
     if status >= 500:
         raise unreachable_error(backend, f"answers with error {status}")
     if response.is_redirect:
         target = urlsplit(response.headers.get("location", ""))
-        detail = f" but sends on to {target.hostname}" if target.hostname else " but sends on elsewhere"
+        detail = f" but redirects to {target.hostname}" if target.hostname else " but redirects elsewhere"
         raise _not_mlflow_error(backend, f"not as an MLflow server does,{detail}")
     if status != 200 or "json" not in response.headers.get("content-type", ""):
-        detail = ": it shows a web page" if "html" in response.headers.get("content-type", "") else ""
+        detail = ": it returns a web page" if "html" in response.headers.get("content-type", "") else ""
         raise _not_mlflow_error(backend, f"not as an MLflow server does{detail}")
 
 
@@ -133,38 +135,36 @@ def _sign_in_error(backend: Backend, status: int, *, has_credential: bool) -> Un
     refusal = (
         f"does not accept the sign-in{of_user} ({status})"
         if status == 401
-        else f"does not let you in{of_user and ' as' + of_user[3:]} (403)"
+        else f"denies access{of_user and ' to' + of_user[3:]} (403)"
     )
     return Unreachable(
-        f"{backend.name} {refusal}.", next="Check user and password or token on Settings, or ask its administrator."
+        f"{backend.name} {refusal}.", next="Check the user and password or the token on Settings, or ask its administrator."
     )
 
 
 def _not_mlflow_error(backend: Backend, detail: str) -> Unreachable:
     return Unreachable(
         f"{backend.name} answers, but {detail}.",
-        next="Check the address: it must be the one that mlflow server printed, with no page behind it.",
+        next="Use the server's base URL as printed by mlflow server, without a path.",
     )
 
 
 def unreachable_error(backend: Backend, detail: str) -> Unreachable:
-    """The error of a backend that does not answer."""
+    """Return the error for a backend that does not answer."""
     return Unreachable(f"{backend.name} {detail}.", next="Check the address or start the server, then try again.")
 
 
 def _probe_folder(backend: Backend) -> None:
-    """A file store must be there already: MLflow would make a folder of any misspelled name."""
+    """Require an existing file store: MLflow would create a folder for any misspelled name."""
     folder = backend.folder
     if folder is None or not folder.is_dir():
-        raise NotFound(f"There is no folder {folder}.", next="Check the path; a new store is better made as SQLite.")
+        raise NotFound(f"There is no folder {folder}.", next="Check the path. For a new store, prefer SQLite.")
     if not any(folder.glob("*/meta.yaml")):
-        raise BackendError(
-            f"{folder} is a folder, but holds no MLflow experiment.", next="Choose the folder that is called mlruns."
-        )
+        raise BackendError(f"{folder} contains no MLflow experiment.", next="Choose the folder called mlruns.")
 
 
 def _probe_database(backend: Backend) -> None:
-    """Connect and read the number of its schema. MLflow would change an older or empty one at once, so it is not asked here."""
+    """Connect and read the schema revision. MLflow is not used here: it would migrate an older or empty database at once."""
     from sqlalchemy import create_engine, inspect
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
     from sqlalchemy.pool import NullPool
@@ -182,27 +182,27 @@ def _probe_database(backend: Backend) -> None:
     except ImportError as error:
         module = error.name or family
         raise BackendError(
-            f"The driver for {family} is not installed here: {module}.",
+            f"The driver for {family} is not installed: {module}.",
             next=f"Install it: pip install {_DRIVERS.get(module, module)}",
         ) from error
     except NoSuchModuleError as error:
         raise BackendError(
-            f"Nobody knows this driver for {family}.", next="Leave out what follows the + in its address."
+            f"This driver for {family} is unknown.", next="Remove the + and what follows it from the scheme of the address."
         ) from error
     except (SQLAlchemyError, ArgumentError) as error:
-        raise _database_error(backend, error) from None  # its text could carry the address with the password
+        raise _database_error(backend, error) from None  # its text could contain the address with the password
     _require_current_schema(backend, tables, rows[0][0] if rows else "")
 
 
 def _database_error(backend: Backend, error: Exception) -> Unreachable:
-    """By the driver's code. libpq gives psycopg2 none for a refused connection, so there its sentence must do."""
+    """Return the error by the driver's code. For a refused connection psycopg2 has none, so its message is used."""
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or next(iter(cause.args), None)
     is_refused = code in _SIGN_IN_CODES or "authentication failed" in str(cause)
     if is_refused:
         return Unreachable(
             f"{backend.name} does not accept the user or the password.",
-            next="Check the variable that the address names, or sign in again.",
+            next="Check the variable in the address, or sign in again.",
         )
     return unreachable_error(backend, "cannot be reached as a database")
 
@@ -212,17 +212,17 @@ def _require_current_schema(backend: Backend, tables: set[str], revision: str) -
 
     if "experiments" not in tables:
         raise BackendError(
-            f"{backend.name} holds no tables of MLflow yet.", next="Start mlflow server on it once, or run mlflow db upgrade."
+            f"{backend.name} has no MLflow tables yet.", next="Start mlflow server on it once, or run mlflow db upgrade."
         )
     status = compare_schema(revision)
     if status.state == "older":
-        raise older_schema_error(backend.name, status, "Its administrator makes a copy and runs mlflow db upgrade.")
+        raise older_schema_error(backend.name, status, "Ask its administrator to make a backup and run mlflow db upgrade.")
     if status.state == "foreign":
         raise BackendError(
-            f"{backend.name} holds tables of MLflow and the migrations of another program (schema {revision}).",
-            next="Its administrator keeps each program's tables in a database of its own.",
+            f"{backend.name} contains MLflow tables and another program's migrations (schema {revision}).",
+            next="Ask its administrator to use a separate database for each program.",
         )
     if status.state == "newer":
         raise BackendError(
-            f"{backend.name} was made by a newer MLflow (schema {revision}).", next="Install that newer MLflow here."
+            f"{backend.name} was created by a newer MLflow (schema {revision}).", next="Install that MLflow version here."
         )

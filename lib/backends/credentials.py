@@ -1,8 +1,8 @@
-"""Credentials: where they come from, how long they are held, and how they sign in at a backend.
+"""Credentials: where they come from, how long they are held, and how they sign in to a backend.
 
-A credential never shows its secret: not in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name,
-`principal`. What a person typed is held by that person's session alone and forgotten with it; what came from secrets or the
-environment is held by the process. How MLflow's own client gets it is left to `request_auth`.
+A credential never exposes its secret in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name,
+`principal`. A typed credential is held by that user's session only and dropped with it; one from secrets or the environment is held
+by the process. Passing it to MLflow's own client is left to `request_auth`.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ _LOCK = threading.Lock()
 
 
 class Credential:
-    """User and password, or a token, for one address. `principal` is its opaque name: the same for the same input, in this process only.
+    """User and password, or a token, for one address. `principal` is its opaque name, stable for the same input within this process.
 
-    `user` may be shown; `source` says who gave it, which decides whether a name the server vouches for is that of this session.
+    `user` may be shown. `source` says where it came from: that decides whether a user name confirmed by the server is this session's user.
     """
 
     __slots__ = ("__secret", "__weakref__", "is_token", "principal", "source", "uri", "user")
@@ -54,7 +54,7 @@ class Credential:
         return f"<a credential for {self.uri}>"
 
     def __reduce_ex__(self, _: object) -> NoReturn:
-        raise TypeError("a credential is not written down")
+        raise TypeError("a credential cannot be serialised")
 
     def __copy__(self) -> "Credential":
         return self
@@ -63,32 +63,32 @@ class Credential:
         return self
 
     def authorization_header(self) -> str:
-        """The value of the Authorization header that goes to this credential's own address, and nowhere else."""
+        """Return the Authorization header, to be sent to this credential's own address only."""
         if self.is_token:
             return f"Bearer {self.__secret}"
         return "Basic " + b64encode(f"{self.user}:{self.__secret}".encode()).decode()
 
     def covers(self, url: str) -> bool:
-        """Whether a request to this URL stays at the credential's own address. Other hosts and other paths do not."""
+        """Whether a URL is within the credential's own address; other hosts and paths are not."""
         return _is_below(url, self.uri)
 
     def bearer_header(self) -> str:
-        """The header for an API that takes the secret as a token, whoever it belongs to."""
+        """Return the header for an API that takes the secret as a token, regardless of the user."""
         return f"Bearer {self.__secret}"
 
     def with_user(self, user: str) -> "Credential":
-        """The same secret as that of a user, for an address where a token is sent as user and password."""
+        """Return the same secret with a user name, for an address that takes a token as user and password."""
         return create_credential(Backend(self.uri, "server"), user, self.__secret, self.source)
 
     def environment_variables(self) -> dict[str, str]:
-        """What a child process needs in its environment to sign in; never for its arguments. `~/.netrc` is kept out of it."""
+        """Return the variables with which a child process signs in; never pass them as arguments. `~/.netrc` is disabled."""
         if not self.uri.startswith("http"):
             return {"MLFLOW_TRACKING_URI": self.client_uri(), "MLFLOW_REGISTRY_URI": self.client_uri()}
         pair = {TOKEN_VARIABLE: self.__secret} if self.is_token else {USER_VARIABLE: self.user, PASSWORD_VARIABLE: self.__secret}
         return pair | {"NETRC": os.devnull}
 
     def client_uri(self) -> str:
-        """The URI to hand to MLflow: for a server one that names the principal, for a database the one with its password."""
+        """Return the URI to pass to MLflow: with the principal for a server, with the password for a database."""
         if self.uri.startswith("http"):
             parts = urlsplit(self.uri)
             return urlunsplit(parts._replace(netloc=f"{self.principal}@{parts.netloc.rpartition('@')[2]}"))
@@ -98,7 +98,7 @@ class Credential:
 
 
 class _CredentialAuth(httpx.Auth):
-    """Signs one of our own requests, if it goes to the credential's address."""
+    """Signs our own requests if they go to the credential's address."""
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
@@ -110,7 +110,7 @@ class _CredentialAuth(httpx.Auth):
 
 
 class _ApiTokenAuth(httpx.Auth):
-    """Signs a request to the API on the credential's own host, and no other."""
+    """Signs requests to the API on the credential's own host only."""
 
     def __init__(self, credential: Credential, api: str) -> None:
         self._credential, self._api = credential, api
@@ -122,33 +122,34 @@ class _ApiTokenAuth(httpx.Auth):
 
 
 def create_credential(backend: Backend, user: str, secret: str, source: CredentialSource = "typed") -> Credential:
-    """A credential for a backend's address, known from now on for as long as somebody holds it. `user` is empty for a token.
+    """Create a credential for a backend's address, found as long as it is referenced. `user` is empty for a token.
 
-    Raises BadInput for what no header can carry.
+    Raises BadInput if no header can carry it.
     """
     if not secret or any(ord(character) < 32 for character in user + secret) or ":" in user:
         raise BadInput(
-            "This user and password cannot be sent.", next="A user has no colon, and neither has a line break or is empty."
+            "This user and password cannot be sent.",
+            next="Remove colons from the user and line breaks from both, and enter a password.",
         )
     if backend.kind == "server" and not user and not secret.isascii():
-        raise BadInput("This token cannot be sent.", next="A token holds plain letters, digits and marks only.")
+        raise BadInput("This token cannot be sent.", next="Use a token of ASCII letters, digits and punctuation only.")
     credential = Credential(backend, user, secret, source)
     with _LOCK:
         return _LIVE_CREDENTIALS.setdefault(credential.principal, credential)
 
 
 def store_credential(credential: Credential) -> None:
-    """Hold a credential for the life of this process: for those that came from secrets or the environment."""
+    """Hold a credential from secrets or the environment for the life of this process."""
     _PROCESS_CREDENTIALS[credential.uri, credential.source] = credential
 
 
 def find_credential(backend: Backend) -> Credential | None:
-    """The credential a backend is asked with; None for nobody, or when the session that gave it has ended."""
+    """Return the credential of a backend; None without a sign-in or after the session that provided it has ended."""
     return _LIVE_CREDENTIALS.get(backend.principal) if backend.principal else None
 
 
 def attach_credential(backend: Backend) -> Backend:
-    """The backend, asked with what this process holds for its address: secrets before the environment; else as it is."""
+    """Return the backend with this process's credential for its address, secrets before the environment; unchanged if there is none."""
     credential = _PROCESS_CREDENTIALS.get((backend.uri, "secrets")) or _PROCESS_CREDENTIALS.get((backend.uri, "environment"))
     if credential is None or backend.principal:
         return backend
@@ -156,7 +157,7 @@ def attach_credential(backend: Backend) -> Backend:
 
 
 def attach_user(credential: Credential, user: str) -> Credential:
-    """A credential that was a token alone, as that of a user from now on. `attach_credential` finds it for a token of the process."""
+    """Turn a token into a credential with a user name; `attach_credential` then uses it in place of a token held by the process."""
     with_user = credential.with_user(user)
     if credential.source != "typed":
         _CREDENTIALS_WITH_USER[credential.principal] = with_user
@@ -164,13 +165,13 @@ def attach_user(credential: Credential, user: str) -> Credential:
 
 
 def httpx_auth(backend: Backend) -> httpx.Auth | None:
-    """How our own requests sign in at a backend; None for nobody."""
+    """Return the auth of our own requests to a backend; None without a sign-in."""
     credential = find_credential(backend)
     return _CredentialAuth(credential) if credential and backend.kind == "server" else None
 
 
 def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
-    """How a token signs in at the API on its own host, whose address is `api_url`; None for nobody, and for an API on another host."""
+    """Return the auth for a token at the API `api_url` on its own host; None without a sign-in or for another host."""
     credential, api = find_credential(backend), urlsplit(api_url)
     if credential is None or not _is_below(credential.uri, urlunsplit((api.scheme, api.netloc, "", "", ""))):
         return None
@@ -178,15 +179,15 @@ def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
 
 
 def client_uri(backend: Backend) -> str:
-    """The URI that MLflow is given for a backend. It is never shown or recorded; see `request_auth`."""
+    """Return the URI to pass to MLflow for a backend. Never show or record it; see `request_auth`."""
     credential = find_credential(backend)
     return credential.client_uri() if credential else backend.address
 
 
 def take_from_environment(environment: MutableMapping[str, str], backend: Backend) -> Backend:
-    """Take what an environment holds for a backend out of it, and bind it to that address alone. Returns the backend to ask.
+    """Remove a backend's credentials from an environment and bind them to its address only. Returns the backend to use.
 
-    From then on the environment can be shown and inherited. User and password in its variables win over those in its address.
+    After that the environment is safe to show and to inherit. User and password variables take precedence over those in the address.
     """
     user_and_secret = _read_user_and_secret(environment, backend)
     for name in (USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE):
@@ -199,7 +200,7 @@ def take_from_environment(environment: MutableMapping[str, str], backend: Backen
 
 
 def read_from_environment(environment: Mapping[str, str], backend: Backend) -> Backend:
-    """The backend with what an environment holds for it, which stays there: for a job runner, whose script inherits it."""
+    """Return the backend with its credentials from an environment, which keeps them: for a job runner, whose script inherits it."""
     user_and_secret = _read_user_and_secret(environment, backend)
     if user_and_secret:
         store_credential(create_credential(backend, *user_and_secret, "environment"))
@@ -207,7 +208,7 @@ def read_from_environment(environment: Mapping[str, str], backend: Backend) -> B
 
 
 def _read_user_and_secret(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] | None:
-    """User and secret for a backend in an environment."""
+    """Return user and secret for a backend from an environment."""
     address = environment.get("MLFLOW_TRACKING_URI", "")
     if backend.kind == "database":
         password = password_in(address)
@@ -224,29 +225,29 @@ def _read_user_and_secret(environment: Mapping[str, str], backend: Backend) -> t
 
 
 def hide_variables(environment: MutableMapping[str, str], texts: list[str]) -> None:
-    """Take the variables that these texts name as ${NAME} out of an environment, to be filled in by `expand_variables` only."""
+    """Remove the variables referenced as ${NAME} in these texts from an environment; only `expand_variables` can read them then."""
     for name in {name for text in texts for name in _VARIABLE.findall(text)}:
         if environment.get(name):
             _HIDDEN_VARIABLES[name] = environment.pop(name)
 
 
 def expand_variables(text: str) -> str:
-    """A text with its ${NAME} filled in from the hidden variables or the environment.
+    """Expand each ${NAME} in a text from the hidden variables or the environment.
 
-    Raises BadInput when one is not set. The value is not decoded: it is the password itself, whatever characters it has.
+    Raises BadInput if one is not set. The value is not decoded: it is the literal password, whatever characters it contains.
     """
 
     def value(match: re.Match[str]) -> str:
         content = _HIDDEN_VARIABLES.get(match[1]) or os.environ.get(match[1], "")
         if not content:
-            raise BadInput(f"The variable {match[1]} is not set.", next=f"Set {match[1]} before Podium is started.")
+            raise BadInput(f"The variable {match[1]} is not set.", next=f"Set {match[1]} before starting Podium.")
         return content
 
     return _VARIABLE.sub(value, text)
 
 
 def _is_below(url: str, address: str) -> bool:
-    """Whether a URL has the scheme, host and port of an address and goes to its path or below it."""
+    """Whether a URL has the scheme, host and port of an address and its path or one below it."""
     target, base = urlsplit(url), urlsplit(address)
     is_same_host = (target.scheme, target.hostname, _port(target.scheme, target.port)) == (
         base.scheme,

@@ -1,8 +1,8 @@
-"""DagsHub: is a repository there, whose is a token, and may that person push? Asked of DagsHub's own API within seconds.
+"""DagsHub: whether a repository exists, who owns a token, and whether they may push, from DagsHub's own API within seconds.
 
-Its client is used for these two questions only, each with an explicit host and sign-in. Never `dagshub.init`, which makes a public
-repository of a misspelled name and waits for a browser for ever; never its store of tokens, which deletes one when DagsHub has an
-outage. Runs and models are left to MLflow's client, and where tokens come from to `dagshub_tokens`.
+Its client is used for these two requests only, each with an explicit host and sign-in. `dagshub.init` is never used: it creates a public
+repository for a misspelled name and waits for a browser forever. Its token store is never used either: it deletes a token when DagsHub
+has an outage. Runs and models are left to MLflow's client, and token sources to `dagshub_tokens`.
 """
 
 import os
@@ -22,14 +22,14 @@ from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejec
 _DEFAULT_HOST_URL = "https://dagshub.com"
 _HOST_VARIABLE = "DAGSHUB_CLIENT_HOST"
 RETRY_SECONDS = 15.0
-"""How long DagsHub is not asked again by itself after it did not answer; a person's own check always asks."""
+"""Pause before DagsHub is contacted again automatically after a failure; a check by a user always contacts it."""
 _OWNER_LOOKUP_SECONDS = 2.5
 _RECENT_ERRORS: dict[str, tuple[float, PodiumError]] = {}
 
 
 @dataclass(frozen=True)
 class RepositoryAccess:
-    """A repository that exists, and as whom it is asked. `can_push` None: DagsHub did not say."""
+    """An existing repository and the signed-in user. `can_push` is None if DagsHub did not report it."""
 
     repository: str
     user_name: str
@@ -37,16 +37,18 @@ class RepositoryAccess:
 
 
 def host_url(environment: Mapping[str, str] = os.environ) -> str:
-    """The address of DagsHub: `DAGSHUB_CLIENT_HOST`, for one of one's own, else the default. Raises BadInput for what is not an address."""
+    """Return the address of DagsHub: `DAGSHUB_CLIENT_HOST` if self-hosted, else the default. Raises BadInput if it is not valid."""
     url = environment.get(_HOST_VARIABLE, "").strip().rstrip("/") or _DEFAULT_HOST_URL
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise BadInput(f"{_HOST_VARIABLE} is not an address.", next="Write it as https://dagshub.example.org, or leave it out.")
+        raise BadInput(
+            f"{_HOST_VARIABLE} is not a valid address.", next="Use a form like https://dagshub.example.org, or unset it."
+        )
     return url
 
 
 def repository_of(backend: Backend) -> str:
-    """The repository whose runs and models a backend holds, as owner/repo; empty where it is none of DagsHub's."""
+    """Return the DagsHub repository of a backend as owner/repo; empty if the backend is not on DagsHub."""
     if backend.kind != "server":
         return ""
     try:
@@ -57,10 +59,10 @@ def repository_of(backend: Backend) -> str:
 
 
 def check_access(backend: Backend, seconds: float = connectivity.PROBE_DEADLINE_SECONDS) -> RepositoryAccess:
-    """Ask DagsHub about the repository and the person. Nothing is created, stored or deleted, whatever it answers.
+    """Ask DagsHub about the repository and the user. Nothing is created, stored or deleted, whatever the answer.
 
-    Raises SignInRejected for a token that is not accepted, NotFound for a repository that is not there or not for this person,
-    Unreachable when DagsHub does not answer, is asked too often or has a fault of its own.
+    Raises SignInRejected for a rejected token, NotFound if the repository does not exist or is not visible to this user, Unreachable if
+    DagsHub does not answer, limits the request rate or fails itself.
     """
     host, repository = host_url(), repository_of(backend)
     auth = httpx_token_auth(backend, f"{host}/api/v1")
@@ -77,12 +79,12 @@ def check_access(backend: Backend, seconds: float = connectivity.PROBE_DEADLINE_
     return access
 
 
-_TOKEN_WAS_KEPT = "This says nothing about your token, which was kept. Nothing was changed."
-_TRY_LATER = f"Wait a minute, then try again; if it lasts, check the network and, for a DagsHub of your own, {_HOST_VARIABLE}."
+_TOKEN_WAS_KEPT = "Your token may still be valid and was kept. Nothing was changed."
+_TRY_LATER = f"Wait a minute and try again. If it persists, check the network and, for a self-hosted DagsHub, {_HOST_VARIABLE}."
 
 
 def probe_repository(backend: Backend) -> None:
-    """Ask a repository's MLflow one small question. When it does not answer well, DagsHub's own API says why, within the same time."""
+    """Send one small request to a repository's MLflow. If it fails, DagsHub's own API explains why, within the same time limit."""
     started_at = time.monotonic()
     try:
         connectivity.probe_backend(backend)
@@ -98,30 +100,30 @@ def probe_repository(backend: Backend) -> None:
 
 
 def probe_and_check_access(backend: Backend) -> RepositoryAccess:
-    """Ask both within the same time: MLflow, then DagsHub. Raises what they raise."""
+    """Probe MLflow, then DagsHub, within one time limit. Raises what they raise."""
     started_at = time.monotonic()
     probe_repository(backend)
     return check_access(backend, max(0.5, connectivity.PROBE_DEADLINE_SECONDS + 0.5 - (time.monotonic() - started_at)))
 
 
 def push_permission_error(access: RepositoryAccess) -> NotWritable:
-    """The error for somebody without push rights, with what to do."""
+    """Return the error for a user without push permission."""
     return NotWritable(
         read_only_text(access),
-        means="Runs, models and the record can be looked at; nothing can be changed.",
+        means="Runs, models and the record are read-only.",
         next="Ask the owner of the repository for push rights.",
     )
 
 
 def read_only_text(access: RepositoryAccess) -> str:
-    """The same in one sentence."""
-    return f"{access.user_name or 'This sign-in'} may read {access.repository}, not write."
+    """Return the missing push permission as one sentence."""
+    return f"{access.user_name or 'This sign-in'} may read {access.repository} but not write."
 
 
 def identify_token_owner(backend: Backend) -> Credential | None:
-    """The token of a backend as that of its user, where a token alone is held: MLflow at DagsHub takes it as a password.
+    """Return a backend's bare token with the name of its owner: DagsHub's MLflow takes it as a password.
 
-    None where there is nothing to find out, and while DagsHub does not answer; then it is asked again after some seconds.
+    None if there is nothing to look up or DagsHub does not answer; it is then contacted again after some seconds.
     """
     credential = find_credential(backend)
     if credential is None or not credential.is_token or not repository_of(backend):
@@ -136,13 +138,13 @@ def identify_token_owner(backend: Backend) -> Credential | None:
 
 
 def _recent_error(backend: Backend) -> PodiumError | None:
-    """DagsHub's error of a moment ago, so that nobody waits for it again."""
+    """Return DagsHub's last error if it is recent, so no user waits for it again."""
     failed_at, error = _RECENT_ERRORS.get(backend.principal, (float("-inf"), None))
     return error if time.monotonic() - failed_at < RETRY_SECONDS else None
 
 
 def _prepare_client() -> None:
-    """Import the client before the seconds count, and bound its own waiting: it reads its limit as text, and then fails."""
+    """Import the client before the time limit starts, and set its timeout: it reads the configured one as text, which fails."""
     from dagshub.common import config
 
     config.http_timeout = connectivity.PROBE_DEADLINE_SECONDS
@@ -162,14 +164,14 @@ def _read_access(backend: Backend, repository: str, auth: httpx.Auth) -> Reposit
         repository_info = RepoAPI(repository, host=host, auth=auth).get_repo_info()
     except RepoNotFoundError:
         raise NotFound(
-            f"{backend.name} has no repository {repository} that {user} may see.",
-            means="Nothing was made.",
-            next="Check the spelling of owner and repository; for a private one ask its owner to let you in.",
+            f"{backend.name} has no repository {repository} visible to {user}.",
+            means="Nothing was created.",
+            next="Check the spelling of owner and repository. For a private repository, ask its owner for access.",
         ) from None
     except RuntimeError as error:
-        raise _status_error(backend, error, user) from None  # what the server said could hold anything
+        raise _status_error(backend, error, user) from None  # the server's text could contain anything
     except httpx.HTTPError as error:
-        raise connectivity.connection_error(backend, error) from None  # the request it holds carries a sign-in
+        raise connectivity.connection_error(backend, error) from None  # its request contains credentials
     except DaciteError:
         if user:
             return RepositoryAccess(repository, user, None)
@@ -181,14 +183,16 @@ def _read_access(backend: Backend, repository: str, auth: httpx.Auth) -> Reposit
 
 
 def _status_error(backend: Backend, error: RuntimeError, user: str) -> PodiumError:
-    """The error for a status, which the client gives only in its text."""
+    """Return the error for a status, which the client reports only in its text."""
     match = re.search(r"\bstatus(?: code)? (\d{3})\b", str(error))
     status = int(match[1]) if match else 0
     if status in (401, 403):
-        refusal = f"does not let {user} into this repository" if user else "does not accept the token"
-        return SignInRejected(f"{backend.name} {refusal} ({status}).", next="Make a new token there, under Settings and Tokens.")
+        refusal = f"denies {user} access to this repository" if user else "does not accept the token"
+        return SignInRejected(
+            f"{backend.name} {refusal} ({status}).", next="Create a new token there, under Settings and Tokens."
+        )
     if status == 429:
-        return connectivity.unreachable_error(backend, "is asked too often and answers 429")
+        return connectivity.unreachable_error(backend, "receives too many requests (429)")
     return connectivity.unreachable_error(backend, f"answers with error {status}" if status else "answers with an error")
 
 
@@ -199,5 +203,5 @@ def _not_dagshub_error(backend: Backend) -> Unreachable:
 def _no_token_error(backend: Backend) -> SignInRequired:
     return SignInRequired(
         f"{repository_of(backend)} on {backend.name} asks for a sign-in: there is no token.",
-        next="Give a DagsHub token on Settings, or set DAGSHUB_USER_TOKEN before Podium is started.",
+        next="Enter a DagsHub token on Settings, or set DAGSHUB_USER_TOKEN before starting Podium.",
     )

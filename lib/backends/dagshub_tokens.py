@@ -1,6 +1,6 @@
-"""Where DagsHub's tokens come from: the environment, and, when somebody asks for it, the file in which DagsHub's client keeps them.
+"""Sources of DagsHub tokens: the environment and, on request, the token file of DagsHub's client.
 
-The file is read and never changed. What is typed or stands in Streamlit's secrets is left to the pages.
+The file is read and never changed. Typed tokens and Streamlit secrets are left to the pages.
 """
 
 import os
@@ -19,18 +19,18 @@ from lib.errors import BadInput, NotFound
 DAGSHUB_TOKEN_VARIABLE = "DAGSHUB_USER_TOKEN"
 _TOKEN_CACHE_VARIABLE = "DAGSHUB_CLIENT_TOKENS_CACHE"
 _TOKEN_TYPES = ("app-token", "bearer")
-"""The client's own order: tokens made for programs before those of a browser sign-in."""
+"""The client's own order: tokens for programs before those of a browser sign-in."""
 
 
 def hide_token_variable(environment: MutableMapping[str, str]) -> None:
-    """Take the token out of an environment. From then on it goes to DagsHub's host only, and no child inherits it."""
+    """Remove the token from an environment. From then on it is sent to DagsHub's host only and not inherited by child processes."""
     credentials.hide_variables(environment, [f"${{{DAGSHUB_TOKEN_VARIABLE}}}"])
 
 
 def attach_credential_or_token(backend: Backend) -> Backend:
-    """The backend, asked with what this process holds: for a repository of DagsHub also with the token of the environment.
+    """Return the backend with this process's credential; for a DagsHub repository also with the environment's token.
 
-    A token alone becomes user and token as soon as DagsHub says whose it is. Raises BadInput for a token that cannot be sent.
+    A bare token becomes user and token once DagsHub reports its owner. Raises BadInput if the token cannot be sent.
     """
     attached_backend = credentials.attach_credential(backend)
     if not attached_backend.principal and dagshub.repository_of(backend) and (token := _read_environment_token()):
@@ -41,9 +41,9 @@ def attach_credential_or_token(backend: Backend) -> Backend:
 
 
 def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
-    """The token that DagsHub's client keeps on this machine for this host, the one it would take itself.
+    """Return the token that DagsHub's client has stored on this machine for this host and would use itself.
 
-    Raises NotFound when there is none that is still valid at `at`, BadInput when the file cannot be read.
+    Raises NotFound if none is valid at `at`, BadInput if the file cannot be read.
     """
     host = dagshub.host_url(environment)
     rows = _read_token_cache(_token_cache_path(environment)).get(host)
@@ -51,8 +51,8 @@ def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ)
     valid.sort(key=lambda row: _TOKEN_TYPES.index(row["token_type"]))
     if not valid:
         raise NotFound(
-            f"The dagshub client keeps no valid token for {host} on this machine.",
-            next="Sign in with it once (dagshub login), or paste a token here.",
+            f"The dagshub client has no valid token for {host} on this machine.",
+            next="Run dagshub login once, or paste a token here.",
         )
     return str(valid[0]["access_token"])
 
@@ -74,13 +74,13 @@ def _read_token_cache(file: Path) -> Mapping[str, Any]:
         document = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInput(
-            f"The file in which dagshub keeps tokens cannot be read ({type(error).__name__}).", next="Paste a token instead."
-        ) from None  # what stands in it could be shown
+            f"The token file of the dagshub client cannot be read ({type(error).__name__}).", next="Paste a token instead."
+        ) from None  # its content could be shown
     return document if isinstance(document, dict) else {}
 
 
 def _is_valid(row: object, at: datetime) -> bool:
-    """A token of a kind we know that has not run out. A time that cannot be read is left for DagsHub to judge."""
+    """Whether a token is of a known kind and not expired. If the expiry cannot be parsed, DagsHub decides."""
     if not isinstance(row, dict) or row.get("token_type") not in _TOKEN_TYPES or not row.get("access_token"):
         return False
     try:

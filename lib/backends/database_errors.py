@@ -1,6 +1,6 @@
-"""What a database complained about, by the class and the code of its error. Only a server's answer is judged by its text.
+"""Classify database errors by the class and code of the error. Only a server's answer is classified by its text.
 
-A server passes on nothing but SQLAlchemy's text, which begins with the driver's class and, for SQLite, its fixed sentence for a code.
+A server passes on only SQLAlchemy's text, which starts with the driver's class and, for SQLite, the fixed message of a code.
 """
 
 import errno
@@ -53,7 +53,7 @@ DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
 
 def find_database_fault(error: BaseException) -> DatabaseFault | None:
-    """What the driver reported behind an exception, through its causes; None when no database complained."""
+    """Return the fault a driver reported in the chain of an exception's causes; None if no database reported one."""
     visited: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in visited:
@@ -65,7 +65,7 @@ def find_database_fault(error: BaseException) -> DatabaseFault | None:
 
 
 def find_fault_in_text(message: str) -> DatabaseFault | None:
-    """The same from the text that a server sends of its database's error."""
+    """Return the fault from a server's text about an error of its database; None if it names none."""
     match = _DRIVER_MESSAGE.search(message)
     if match is None:
         return None
@@ -77,36 +77,36 @@ def find_fault_in_text(message: str) -> DatabaseFault | None:
 
 
 def is_driver_message(message: str) -> bool:
-    """Whether a text is that of an error of a database's driver."""
+    """Whether a text is the error message of a database driver."""
     return _DRIVER_MESSAGE.search(message) is not None
 
 
 def database_error(fault: DatabaseFault, name: str = "") -> PodiumError:
-    """What a person reads about a fault; `name` is that of the database's file, where it is known."""
+    """Return the error to show for a fault; `name` is the database's file name if known."""
     subject = name or "The database"
     match fault:
         case "full":
             return NotWritable(
                 "The disk is full.",
-                means="What was to be written just now is not there; what was there before is whole.",
-                next="Make room on the disk that holds the database and its files, then do it again.",
+                means="The last write was not saved; existing data is intact.",
+                next="Free space on the disk with the database and its files, then try again.",
             )
         case "read_only":
-            return NotWritable(f"{subject} cannot be written.", next="Check the rights of the file and its folder.")
+            return NotWritable(f"{subject} cannot be written.", next="Check the permissions of the file and its folder.")
         case "busy":
             return Busy(
                 f"{subject} is locked by another program.",
-                next="Close the program that has it open, or wait until it is done, then try again.",
+                next="Close that program or wait until it is done, then try again.",
             )
         case "unopenable":
             return NotWritable(
-                f"{name or 'The database file'} cannot be opened.", next="Check that the file, its folder and the disk are there."
+                f"{name or 'The database file'} cannot be opened.", next="Check that the file, its folder and the disk exist."
             )
         case "damaged":
             return BackendError(
-                f"{name or 'The database file'} is damaged, or its disk is.",
+                f"{name or 'The database file'} or its disk is damaged.",
                 means="Reading and writing it may fail at any time.",
-                next="Stop every program that uses it, copy the file to another disk, and go back to a backup if it cannot be opened.",
+                next="Stop every program that uses it and copy the file to another disk. If the copy cannot be opened, restore a backup.",
             )
         case "not_a_database":
             return BackendError(
@@ -116,7 +116,7 @@ def database_error(fault: DatabaseFault, name: str = "") -> PodiumError:
 
 def _driver_fault(error: BaseException) -> DatabaseFault | None:
     if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)  # absent where Python's module itself raised it
+        code = getattr(error, "sqlite_errorcode", None)  # absent if Python's module itself raised it
         return None if code is None else _SQLITE_FAULTS.get(code & 0xFF)
     if isinstance(error, OSError):
         return "full" if error.errno in DISK_FULL_ERRNOS else None

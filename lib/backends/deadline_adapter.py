@@ -1,8 +1,8 @@
-"""The deadline of every request that MLflow's client sends, its retries and pauses included.
+"""A deadline for every request of MLflow's client, including retries and pauses.
 
-MLflow sends through sessions of `requests` and names their adapter in one place; here that adapter is replaced by its own subclass, for
-tracking, registry and files alike. It belongs to this process: the script of a job sends as MLflow does by itself.
-Imported only where a client is made, because it needs MLflow.
+MLflow sends through `requests` sessions and names their adapter in one place. This module replaces that adapter with a subclass, for
+tracking, registry and files alike. It affects this process only: job scripts use MLflow's own behaviour.
+Imported only where a client is created, because it needs MLflow.
 """
 
 import math
@@ -32,16 +32,16 @@ from lib.errors import BackendError
 
 CONNECT_SECONDS = 5.0
 _UPLOAD_BYTES_PER_SECOND = 20_000
-"""How slowly a request's own body may go out: a file gets a second more for each so many bytes, a question and an entry get none."""
+"""Minimum upload rate: a request gets one extra second per this many bytes of body. Queries and entries are too small to get any."""
 _CREATION_PATH = re.compile(r"/mlflow/((runs|model-versions)/create|logged-models)(\?|$)")
-"""Requests that make one thing more when they are sent twice."""
+"""Requests that create a duplicate if sent twice."""
 _ADAPTER_NAME = "TCPKeepAliveHTTPAdapter"
 _MlflowAdapter: Any = getattr(request_utils, _ADAPTER_NAME, HTTPAdapter)
 _LOCK = threading.Lock()
 
 
 class CallTimeout(requests.exceptions.Timeout):
-    """A request that got no answer, or a file that did not come in, before its deadline."""
+    """A request without an answer, or a file that did not arrive, before its deadline."""
 
     def __init__(self, seconds: float, request: requests.PreparedRequest | None = None) -> None:
         super().__init__(f"{TIMEOUT_PHRASE} {seconds:.3g} s", request=request)
@@ -49,29 +49,29 @@ class CallTimeout(requests.exceptions.Timeout):
 
 
 def install_adapter() -> None:
-    """Let MLflow's sessions send through `DeadlineAdapter`. Does so once.
+    """Make MLflow's sessions send through `DeadlineAdapter`. Idempotent.
 
-    Raises BackendError when this MLflow makes its sessions in another way: a call could then hang for ever.
+    Raises BackendError if this MLflow creates its sessions differently: a call could then hang forever.
     """
     with _LOCK:
         if getattr(request_utils, _ADAPTER_NAME, None) is DeadlineAdapter:
             return
         setattr(request_utils, _ADAPTER_NAME, DeadlineAdapter)
         try:
-            request_utils._cached_get_request_session.cache_clear()  # noqa: SLF001 - sessions that were made before have no deadline
+            request_utils._cached_get_request_session.cache_clear()  # noqa: SLF001 - earlier sessions have no deadline
             session = request_utils._get_request_session(0, 0, 0.0, frozenset(), True, True)  # noqa: SLF001, FBT003 - see above
             is_installed = isinstance(session.get_adapter("https://host"), DeadlineAdapter)
         except (AttributeError, TypeError):
             is_installed = False
         if not is_installed:
             raise BackendError(
-                "The calls of the MLflow installed here cannot be given a deadline.",
-                next="Install the MLflow that requirements.txt names.",
+                "Podium cannot set a time limit for the calls of the installed MLflow.",
+                next="Install the MLflow version in requirements.txt.",
             )
 
 
 class _Attempts(threading.local):
-    """Until when the request of this thread may be sent again."""
+    """Time until which this thread's request may be retried."""
 
     deadline = math.inf
 
@@ -80,18 +80,18 @@ _ATTEMPTS = _Attempts()
 
 
 class BoundedRetry(Retry):
-    """MLflow's own retries, as long as there is time, and only where a second sending does no harm.
+    """MLflow's own retries while time remains, and only where a repeat is harmless.
 
-    A write whose answer was lost is sent once more at once: most of what MLflow writes is the same when it is written twice. What would
-    make a second run or version is never sent again, unless it surely did not arrive. Then the caller reads what became of it.
+    A write whose answer was lost is repeated once, immediately: most MLflow writes are idempotent. A request that could create a second run
+    or version is never repeated unless it certainly did not arrive; the caller then reads the actual state.
     """
 
     def increment(self, method: str | None = None, url: str | None = None, *args: Any, **failure: Any) -> Self:
-        """The retry that follows a failure. Raises MaxRetryError when there is to be none."""
+        """Return the retry after a failure. Raises MaxRetryError if there is to be none."""
         following = super().increment(method, url, *args, **failure)
         response, error = failure.get("response"), failure.get("error")
         requested_pause = self.get_retry_after(response) if response is not None and self.respect_retry_after_header else None
-        backoff = following.get_backoff_time()  # with a random part that is drawn again for the pause itself
+        backoff = following.get_backoff_time()  # its random part is drawn again for the actual pause
         pause = requested_pause or (backoff + self.backoff_jitter if backoff else 0.0)
         is_late = time.monotonic() + pause >= _ATTEMPTS.deadline
         if is_late or not self._may_repeat(method or "", url or "", response, error):
@@ -111,7 +111,7 @@ class BoundedRetry(Retry):
 
 
 class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
-    """MLflow's adapter with a deadline for each request as a whole, or of progress where much comes in or goes out."""
+    """MLflow's adapter with a deadline for each complete request, or a progress deadline for large transfers."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -120,7 +120,7 @@ class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send a request and wait for its answer. Raises CallTimeout at the deadline.
 
-        The timeout that MLflow was given counts for each attempt where it is shorter.
+        MLflow's own timeout applies to each attempt if it is shorter.
         """
         seconds, timeout = call_seconds(), options.get("timeout")
         attempt_seconds = timeout if isinstance(timeout, int | float) else math.inf
@@ -133,7 +133,7 @@ class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
             _ATTEMPTS.deadline = deadline
             responses.append(super(DeadlineAdapter, self).send(request, *args, **options))
             if not options.get("stream") and _is_short(responses[0]):
-                _ = responses[0].content  # read here, where it has the deadline
+                _ = responses[0].content  # read here, under the deadline
             return responses[0]
 
         try:
@@ -148,26 +148,26 @@ class DeadlineAdapter(_MlflowAdapter):  # type: ignore[misc, unused-ignore]
 
 
 def _end_reading(body: Any) -> None:
-    """Let the thread that still reads a body end now, and not with the last byte that a server dribbles."""
-    with suppress(ValueError, RuntimeError, OSError):  # it ended in this moment
+    """Stop the thread that is still reading a body now, not when a slow server sends its last byte."""
+    with suppress(ValueError, RuntimeError, OSError):  # it has just ended
         body.shutdown()
 
 
 def _is_short(response: requests.Response) -> bool:
-    """Whether an answer says that it has at most the bytes that must come in within one deadline."""
+    """Whether an answer declares no more bytes than must arrive within one deadline."""
     length = response.headers.get("content-length", "")
     return length.isdecimal() and int(length) <= PROGRESS_BYTES
 
 
 class _ProgressStream:
-    """The body of an answer that is read piece by piece, with a deadline of progress; in all else the body itself."""
+    """A response body read piece by piece with a progress deadline; otherwise a proxy for the body itself."""
 
     def __init__(self, body: Any, request: requests.PreparedRequest, seconds: tuple[float, float]) -> None:
-        """`seconds` are those of each deadline, and those of the first one."""
+        """Take the seconds of each deadline and of the first one as `seconds`."""
         self._body, self._request, self._seconds = body, request, seconds
 
-    def stream(self, _: int | None, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: FBT001 - as urllib3 has it
-        """The body in pieces of the size that must come in. Raises CallTimeout when one does not."""
+    def stream(self, _: int | None, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: FBT001 - urllib3's signature
+        """Yield the body in pieces of `PROGRESS_BYTES`. Raises CallTimeout if one does not arrive in time."""
         pieces = self._body.stream(PROGRESS_BYTES, decode_content=decode_content)
         try:
             yield from read_with_progress(pieces, *self._seconds)

@@ -1,7 +1,7 @@
-"""A store in MLflow's old file format with damaged files in it: each is left out and named, and the rest is read.
+"""Read a store in MLflow's old file format despite damaged files: each is skipped and reported, and the rest is read.
 
-MLflow skips a folder whose meta.yaml is missing and fails with any error of Python for other damage. Here whatever goes wrong while one
-folder is read becomes `DamagedFolderError`; a search leaves that folder out and is asked again.
+MLflow skips a folder without meta.yaml and fails with arbitrary Python errors for other damage. Here any failure while reading a folder
+becomes `DamagedFolderError`; a search skips that folder and is repeated.
 """
 
 import functools
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _DAMAGE = (AttributeError, KeyError, TypeError, ValueError, IndexError, yaml.YAMLError, OSError, MlflowException)
-"""What MLflow raises while it understands the files of one folder; ValueError is also text that is not UTF-8."""
+"""What MLflow raises while parsing the files of one folder; ValueError includes text that is not UTF-8."""
 _ABSENCE_CODES = ("RESOURCE_DOES_NOT_EXIST",)
 _STORES: dict[Path, "_DamageLog"] = {}
 
 
 @dataclass(frozen=True, order=True)
 class DamagedFolder:
-    """A folder of the store that cannot be read, and why: of an experiment, a run, a registered model or a version."""
+    """A folder of an experiment, run, registered model or version that cannot be read, and why."""
 
     path: Path
     reason: str
 
 
 class DamagedFolderError(MissingConfigException):
-    """One folder cannot be read. A MissingConfigException, because MLflow's searches go on after one."""
+    """One folder cannot be read. A MissingConfigException because MLflow's searches continue after one."""
 
     def __init__(self, damaged: DamagedFolder) -> None:
         super().__init__(f"{damaged.path}: {damaged.reason}")
@@ -43,7 +43,7 @@ class DamagedFolderError(MissingConfigException):
 
 @dataclass
 class _DamageLog:
-    """What the last searches left out, by kind of search."""
+    """The folders that the last searches skipped, by kind of search."""
 
     folders: dict[str, dict[Path, DamagedFolder]] = field(default_factory=dict)
     thread: threading.local = field(default_factory=threading.local)
@@ -59,7 +59,7 @@ class _DamageLog:
 
     @contextmanager
     def searching(self, kind: str) -> Iterator[dict[Path, DamagedFolder]]:
-        """Collect what one search meets in this thread; a search inside a search belongs to it."""
+        """Collect the damage that one search finds in this thread; a nested search joins the outer one."""
         if getattr(self.thread, "damaged", None) is not None:
             yield self.thread.damaged
             return
@@ -72,7 +72,7 @@ class _DamageLog:
 
 
 def damaged_folders(folder: Path | None = None) -> tuple[DamagedFolder, ...]:
-    """What the last searches of a store left out, or of all stores that this process opened."""
+    """Return the folders skipped by the last searches of a store, or of all stores opened by this process."""
     logs = [log for path, log in list(_STORES.items()) if folder is None or path == folder]
     return tuple(
         sorted(
@@ -82,9 +82,9 @@ def damaged_folders(folder: Path | None = None) -> tuple[DamagedFolder, ...]:
 
 
 def tolerate_damage(client: "MlflowClient", folder: Path) -> None:
-    """Let a client of a file store leave out what it cannot read. To be called once for each client."""
+    """Make a file store's client skip folders it cannot read. Call once per client."""
     log = _STORES.setdefault(folder, _DamageLog())
-    tracking, registry = client._tracking_client.store, client._get_registry_client().store  # noqa: SLF001 - MLflow's searches have no other seam
+    tracking, registry = client._tracking_client.store, client._get_registry_client().store  # noqa: SLF001 - there is no other hook
 
     def run_folder(info: Any) -> Path:
         return Path(tracking._get_run_dir(info.experiment_id, info.run_id))  # noqa: SLF001
@@ -108,7 +108,7 @@ def tolerate_damage(client: "MlflowClient", folder: Path) -> None:
 
 
 def _guard(log: _DamageLog, store: Any, name: str, find_folder: Callable[..., Path]) -> None:
-    """Let a method that reads one folder raise DamagedFolderError for whatever is wrong with it; its absence stays MLflow's error."""
+    """Make a method that reads one folder raise DamagedFolderError for any damage; a missing folder remains MLflow's error."""
     method = getattr(store, name)
 
     @functools.wraps(method)
@@ -126,9 +126,9 @@ def _guard(log: _DamageLog, store: Any, name: str, find_folder: Callable[..., Pa
 
 
 def _read_version(registry: Any, folder: str) -> FileModelVersion:
-    """A version from its folder, without the metrics of its logged model.
+    """Read a version from its folder, without the metrics of its logged model.
 
-    MLflow asks for those through a client of its default store, and so makes a database in the current folder.
+    MLflow reads those through a client of its default store and so creates a database in the current folder.
     """
     metadata = registry._read_yaml(folder, registry.META_DATA_FILE_NAME)  # noqa: SLF001
     metadata["tags"] = registry._get_model_version_tags_from_dir(folder)  # noqa: SLF001
@@ -142,7 +142,7 @@ def _filter_list(store: Any, name: str, is_wanted: Callable[[Any], bool]) -> Non
 
 
 def _replace_version_list(log: _DamageLog, registry: Any) -> None:
-    """MLflow lists and reads the versions of a model in one method, so each folder is read here."""
+    """Replace MLflow's version listing: it lists and reads all versions in one method, so each folder is read here."""
 
     def list_versions(path: str) -> list[Any]:
         folders = sorted(folder for folder in Path(path).glob("version-*") if folder.is_dir() and not log.leaves_out(folder))
@@ -152,7 +152,7 @@ def _replace_version_list(log: _DamageLog, registry: Any) -> None:
 
 
 def _repeat_without_damage(log: _DamageLog, store: Any, name: str) -> None:
-    """Let a search go on after a damaged folder: each try finds at least one more, so it ends."""
+    """Make a search continue after a damaged folder. Each attempt finds at least one more, so it terminates."""
     method = getattr(store, name)
 
     @functools.wraps(method)
@@ -170,13 +170,13 @@ def _repeat_without_damage(log: _DamageLog, store: Any, name: str) -> None:
 
 
 def _experiment_folder(folder: Path, experiment_id: str) -> Path:
-    """Where an experiment is, deleted or not."""
+    """Return the folder of an experiment, deleted or not."""
     active, deleted = folder / experiment_id, folder / ".trash" / experiment_id
     return deleted if deleted.exists() and not active.exists() else active
 
 
 def _describe_damage(folder: Path, error: BaseException) -> str:
-    """Why a folder cannot be read, by what is wrong with its meta.yaml; else what MLflow or the system says."""
+    """Return why a folder cannot be read: the problem with its meta.yaml, else the error of MLflow or the system."""
     if reason := _describe_metadata(folder / "meta.yaml"):
         return reason
     if isinstance(error, KeyError):
@@ -186,7 +186,7 @@ def _describe_damage(folder: Path, error: BaseException) -> str:
 
 
 def _describe_metadata(file: Path) -> str:
-    """What is wrong with a meta.yaml; empty when it holds names and values."""
+    """Return what is wrong with a meta.yaml; empty if it contains names and values."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -199,4 +199,4 @@ def _describe_metadata(file: Path) -> str:
         return f"meta.yaml cannot be read ({error.strerror})"
     if content is None:
         return "meta.yaml is empty"
-    return "" if isinstance(content, dict) else "meta.yaml does not hold names and values"
+    return "" if isinstance(content, dict) else "meta.yaml does not contain names and values"

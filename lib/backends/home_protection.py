@@ -1,6 +1,6 @@
-"""Podium's own folder is for its login alone: what an earlier Podium left readable for others is closed when a process starts.
+"""Restrict Podium's own folder to its user: at start, files that an earlier Podium left readable to others are closed.
 
-Job logs, addresses and what was seen of records are in it. What belongs to another login is left as it is.
+The folder contains job logs, addresses and known heads of records. Files of other users are left alone.
 """
 
 import os
@@ -12,18 +12,18 @@ from pathlib import Path
 from lib.backends.app_files import PROJECT_FOLDER, podium_home
 
 _OWN_NAMES = frozenset({"jobs", "servers", "keys", "backends", "mapped", "known-heads"})
-"""What Podium makes in its folder, by what comes before the first dot of a name."""
+"""Names that Podium creates in its folder, up to the first dot."""
 
 
 def protect_home(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> None:
-    """Take all rights of other logins from Podium's folder and what Podium made in it. Raises NotWritable as `podium_home` does.
+    """Revoke other users' access to Podium's folder and to the files Podium created in it. Raises NotWritable as `podium_home` does.
 
-    A folder that holds other things too keeps its own rights: somebody may have named one that is more than Podium's.
+    A folder that also contains other files keeps its own permissions: `PODIUM_HOME` may point at a shared folder.
     """
     home = podium_home(environment, project)
     if os.name == "nt" or not _is_open_to_others(home):
         return
-    with suppress(OSError):  # what cannot be closed is used as it is: nothing else depends on it
+    with suppress(OSError):  # a file that cannot be closed is used as it is: nothing else depends on it
         entries = list(home.iterdir())
         own_entries = [entry for entry in entries if entry.name.lstrip(".").partition(".")[0] in _OWN_NAMES]
         for entry in own_entries:
@@ -33,7 +33,7 @@ def protect_home(environment: Mapping[str, str], project: Path = PROJECT_FOLDER)
 
 
 def _close_to_others(path: Path) -> None:
-    if not _is_open_to_others(path):  # then nobody else gets at what is in it
+    if not _is_open_to_others(path):  # then its content is out of reach for others too
         return
     if path.is_dir():
         for entry in path.iterdir():
@@ -42,7 +42,7 @@ def _close_to_others(path: Path) -> None:
 
 
 def _is_open_to_others(path: Path) -> bool:
-    """Whether other logins have rights on a file or folder of this login. A link is not followed."""
+    """Whether other users have access to a file or folder of this user. Links are not followed."""
     try:
         status = path.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""A server that answers a request with a redirect: refused and reported, because it could lead to any host, and signed in as anybody.
+"""Refuse and report redirects: one could lead to any host with any sign-in.
 
 Imported only where a request was made, because it needs `requests`.
 """
@@ -10,12 +10,12 @@ from requests.exceptions import RequestException
 
 from lib.errors import Unreachable
 
-REDIRECT_PHRASE = "Podium follows no redirect"
-"""What the text of a `RedirectRefused` begins with, for what passes on only the text of its cause."""
+REDIRECT_PHRASE = "Podium does not follow redirects"
+"""Start of a `RedirectRefused` message, for callers that pass on only the text of their cause."""
 
 
 class RedirectRefused(RequestException):
-    """An answer that sends on to another address."""
+    """An answer that redirects to another address."""
 
     def __init__(self, location: str, **options: Any) -> None:
         super().__init__(f"{REDIRECT_PHRASE} to {_host_of(location) or 'another path'}", **options)
@@ -23,18 +23,18 @@ class RedirectRefused(RequestException):
 
 
 def refuse_redirect(response: Any, **_: Any) -> None:
-    """A hook of `requests` for each answer. Raises RedirectRefused for a redirect."""
+    """Response hook for `requests`. Raises RedirectRefused for a redirect."""
     if response.is_redirect:
         raise RedirectRefused(response.headers.get("location", ""), request=response.request, response=response)
 
 
 def redirect_error(location: str = "") -> Unreachable:
-    """What people read about a redirect to an address; the address may be unknown."""
+    """Return the error for a redirect; the target may be unknown."""
     host = _host_of(location)
     return Unreachable(
-        f"The server redirects this request{f' to {host}' if host else ''}, and Podium follows no redirect.",
+        f"The server redirects this request{f' to {host}' if host else ''}, and Podium does not follow redirects.",
         means="Nothing was read or written.",
-        next="Set the address of the backend to the one that answers itself, or ask the server's administrator.",
+        next="Set the backend's address to the final address, or ask the server's administrator.",
     )
 
 

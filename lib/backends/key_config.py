@@ -1,11 +1,11 @@
-"""The keys of other Podiums that this one trusts: the table `[keys]` of `backends.toml`, by fingerprint, with a name for people.
+"""Trusted keys of other Podiums: the table `[keys]` in `backends.toml`, by fingerprint, with a display name.
 
     [keys]
     "SHA256:Kz9…=" = "the CI of the fraud team"
     "SHA256:u3R…=" = { name = "ana's old laptop", trusted = false, since = "2026-11-30T09:00:00.000Z" }
 
-A key of this Podium itself needs no line; one with `trusted = false` takes its trust away. On a shared Podium only its operator
-changes the table, in the file. What a fingerprint is and what trust means is left to `lib.ledger`.
+This Podium's own keys need no line; one with `trusted = false` revokes the trust. On a shared Podium only its operator edits the
+table, in the file. The meaning of fingerprints and trust is left to `lib.ledger`.
 """
 
 import json
@@ -27,7 +27,7 @@ _HEADER, _KEYS_HEADER = re.compile(r"\s*\["), re.compile(r"\s*\[\s*keys\s*\]")
 
 @dataclass(frozen=True)
 class ConfiguredKey:
-    """A line of the table. `since` is when it was written, as a timestamp, and empty in a line that says none."""
+    """A line of the table. `since` is when it was written, as a timestamp, or empty if the line has none."""
 
     fingerprint: str
     name: str = ""
@@ -36,27 +36,27 @@ class ConfiguredKey:
 
 
 def read_configured_keys(file: Path) -> tuple[ConfiguredKey, ...]:
-    """The keys in the order of the file; none when it has no such table. A line that makes no sense gives a key without trust.
+    """Read the keys in file order; none if there is no such table. An invalid line yields an untrusted key.
 
-    Raises BadInput when the file as a whole cannot be read.
+    Raises BadInput if the file itself cannot be read.
     """
     table = parse_config_text(read_config_text(file), file).get("keys", {})
     if not isinstance(table, dict):
-        raise BadInput(f"{file.name} is not as it should be.", next="The keys are a table, [keys].")
+        raise BadInput(f"{file.name} is not valid.", next="Write the keys as a table, [keys].")
     return tuple(_parse_line(fingerprint, value) for fingerprint, value in table.items())
 
 
 def write_configured_key(file: Path, key: ConfiguredKey) -> None:
-    """Write the line of a key, in place of the one it has. Raises ActionRefused when Podium is shared, BadInput, NotWritable, Busy."""
+    """Write the line of a key, replacing an existing one. Raises ActionRefused if Podium is shared, BadInput, NotWritable, Busy."""
     if not (name := clean_text(key.name)) or len(name) > MAX_NAME_LENGTH:
-        raise BadInput("A key needs a name.", next=f"Say whose it is, in up to {MAX_NAME_LENGTH} characters.")
+        raise BadInput("A key needs a name.", next=f"Enter its owner in up to {MAX_NAME_LENGTH} characters.")
     fields = {"name": name, **({} if key.is_trusted else {"trusted": False}), "since": key.since}
     line = f"{json.dumps(key.fingerprint)} = {_inline_table(fields)}\n"
     with lock_file(file):
         if read_config(file).is_shared:
             raise ActionRefused(
-                "This Podium is shared, so only its operator says which keys are trusted.",
-                next=f"Write this line under [keys] in {file.name}: {line.strip()}",
+                "This Podium is shared, so only its operator can change the trusted keys.",
+                next=f"Ask the operator to add this line under [keys] in {file.name}: {line.strip()}",
             )
         text = read_config_text(file)
         document = parse_config_text(text, file)
@@ -64,8 +64,8 @@ def write_configured_key(file: Path, key: ConfiguredKey) -> None:
         document["keys"] = document.get("keys", {}) | {key.fingerprint: fields}
         if not _says(new_text, document, file):
             raise ActionRefused(
-                "The table of keys is written in a way that is left alone here.",
-                next=f"Write this line into it by hand, in {file.name}: {line.strip()}",
+                "Podium cannot edit the table of keys safely.",
+                next=f"Add this line to it by hand in {file.name}: {line.strip()}",
             )
         replace_config_text(file, new_text)
 
@@ -88,7 +88,7 @@ def _inline_table(fields: dict[str, Any]) -> str:
 
 
 def _with_line(text: str, fingerprint: str, line: str) -> str:
-    """The text with this line at the end of the table, and without an earlier line of the same key. The table is made if missing."""
+    """Return the text with this line at the end of the table in place of an earlier line of the key. Creates a missing table."""
     own_line = re.compile(rf"""\s*["']{re.escape(fingerprint)}["']\s*=""")
     lines, is_inside, end = list[str](), False, -1
     for old_line in text.splitlines(keepends=True):
@@ -104,7 +104,7 @@ def _with_line(text: str, fingerprint: str, line: str) -> str:
 
 
 def _says(text: str, document: dict[str, Any], file: Path) -> bool:
-    """Does a text mean this document?"""
+    """Whether a text parses to this document."""
     try:
         return parse_config_text(text, file) == document
     except BadInput:

@@ -1,4 +1,4 @@
-"""How many characters fit into a parameter and a tag of each version of MLflow. Pure."""
+"""Length limits of parameters and tags by MLflow version. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LengthLimits:
-    """How many characters fit. `is_known`: the limits of a known version, else the smallest of any version."""
+    """Maximum lengths in characters. `is_known`: the limits of a known version, else the smallest of any version."""
 
     param: int
     version_tag: int
@@ -14,7 +14,7 @@ class LengthLimits:
 
 
 def length_limits(version: str) -> LengthLimits:
-    """The limits of an MLflow version such as "3.17.2"; the smallest of any version when it is unknown. Pure."""
+    """Return the limits of an MLflow version such as "3.17.2"; the smallest of any version if it is unknown. Pure."""
     release = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if not release:
         return LengthLimits(param=500, version_tag=5_000, is_known=False)

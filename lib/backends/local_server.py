@@ -1,6 +1,6 @@
-"""An MLflow server of Podium's own on a local database: started, watched and stopped by this process, and never outliving it.
+"""Podium's own MLflow server on a local database: started, monitored and stopped by this process, which it never outlives.
 
-It listens on this machine only. A `server_supervisor` runs between, so that the server ends with Podium even when Podium is killed.
+It listens on this machine only. A `server_supervisor` process in between stops the server even if Podium is killed.
 Sessions and reruns share one server per database.
 """
 
@@ -31,7 +31,7 @@ _LOCK = threading.RLock()
 
 @dataclass(frozen=True)
 class LocalServer:
-    """A server that runs: the backend by which it is reached, the database and the folder of files behind it, its log, since when."""
+    """A running server: its backend, the database and artifact folder behind it, its log, and its start time."""
 
     backend: Backend
     database: Backend
@@ -41,12 +41,12 @@ class LocalServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port the server listens on."""
         return int(self.backend.uri.rpartition(":")[2])
 
 
 def server_command(database: Backend, artifacts_destination: Path, port: int) -> list[str]:
-    """The arguments that start such a server, without the Python before them."""
+    """Return the arguments that start such a server, without the Python executable."""
     return [
         "mlflow",
         "server",
@@ -59,7 +59,7 @@ def server_command(database: Backend, artifacts_destination: Path, port: int) ->
 
 
 def find_free_port() -> int:
-    """MLflow's default port when nothing listens there, else any free one."""
+    """Return MLflow's default port if it is free, else any free port."""
     for port in (DEFAULT_PORT, 0):
         with socket.socket() as probe:
             if os.name != "nt":
@@ -69,21 +69,21 @@ def find_free_port() -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise BackendError("This machine has no free port.", next="End a program that listens, then try again.")
+    raise BackendError("This machine has no free port.", next="Stop a program that listens on a port, then try again.")
 
 
 def start(
     database: Backend, artifacts_destination: Path, home: Path, at: datetime, progress: Callable[[str], None]
 ) -> LocalServer:
-    """Start a server and wait until it answers. One that runs already with the same folder of files is returned as it is.
+    """Start a server and wait until it answers. If one is already running with the same artifact folder, it is returned.
 
-    `home` is where its log goes. Raises ActionRefused when one runs with another folder of files, BackendError when it ends at once.
+    `home` is the folder for its log. Raises ActionRefused if one runs with another artifact folder, BackendError if it does not start.
     """
     with _LOCK:
         if (running_server := find_server(database)) is not None:
             if running_server.artifacts_destination != artifacts_destination:
                 raise ActionRefused(
-                    f"A server with the files of {running_server.artifacts_destination} runs on this database.",
+                    f"A server with the artifact folder {running_server.artifacts_destination} is already running on this database.",
                     next="Stop it first.",
                 )
             return running_server
@@ -93,14 +93,14 @@ def start(
     try:
         _wait_until_healthy(server, process, progress)
         is_started = True
-    finally:  # also when the person closes the page while it starts
+    finally:  # also if the user closes the page during the start
         if not is_started:
             stop(server)
     return server
 
 
 def running_servers() -> tuple[LocalServer, ...]:
-    """The servers of this process that have not ended."""
+    """Return the servers of this process that are still running."""
     with _LOCK:
         ended_uris = [uri for uri, (_, process) in _RUNNING_SERVERS.items() if process.poll() is not None]
         _ENDED_SERVERS.extend(_RUNNING_SERVERS.pop(uri)[0] for uri in ended_uris)
@@ -108,18 +108,18 @@ def running_servers() -> tuple[LocalServer, ...]:
 
 
 def ended_servers() -> tuple[LocalServer, ...]:
-    """Those that ended without being asked to, and that no newer one replaces."""
+    """Return the servers that ended unexpectedly and were not replaced by a newer one."""
     served_databases = {server.database for server in running_servers()}
     return tuple(server for server in _ENDED_SERVERS if server.database not in served_databases)
 
 
 def find_server(database: Backend) -> LocalServer | None:
-    """The server that runs on a database, if one of this process does."""
+    """Return this process's running server for a database, if any."""
     return next((server for server in running_servers() if server.database == database), None)
 
 
 def stop(server: LocalServer) -> None:
-    """End a server and wait until it is gone. Nothing happens when it has ended already."""
+    """Stop a server and wait until it is gone. Does nothing if it has already ended."""
     with _LOCK:
         entry = _RUNNING_SERVERS.get(server.database.uri)
         if entry is None or entry[0] != server:
@@ -129,7 +129,7 @@ def stop(server: LocalServer) -> None:
 
 
 def read_log_tail(server: LocalServer, lines: int = 12) -> str:
-    """The end of its log."""
+    """Return the last lines of a server's log."""
     try:
         with server.log_file.open("rb") as source:
             source.seek(max(0, server.log_file.stat().st_size - 16_000))
@@ -145,7 +145,7 @@ def _launch(database: Backend, destination: Path, home: Path, at: datetime) -> "
         make_private_folder(folder)
         destination.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NotWritable(f"{error.filename} cannot be made.", next="Choose another folder.") from error
+        raise NotWritable(f"{error.filename} cannot be created.", next="Choose another folder.") from error
     log_file = folder / f"{at:%Y%m%d-%H%M%S}-{port}.log"
     process = subprocess.Popen(  # noqa: S603 - a list, no shell
         [
@@ -168,7 +168,7 @@ def _launch(database: Backend, destination: Path, home: Path, at: datetime) -> "
 
 
 def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without what names another backend, above all without sign-ins."""
+    """Return our environment without variables for other backends, above all without credentials."""
     inherited_variables = {
         name: value
         for name, value in environment.items()
@@ -185,9 +185,9 @@ def _wait_until_healthy(server: LocalServer, process: "subprocess.Popen[bytes]",
     deadline, started_at = time.monotonic() + _READY_SECONDS, time.monotonic()
     while not _is_healthy(server):
         if process.poll() is not None or time.monotonic() > deadline:
-            log_tail = read_log_tail(server, 3).strip() or "It said nothing."
-            raise BackendError(f"The server did not start. {log_tail[-400:]}", next=f"Its log is {server.log_file}.")
-        progress(f"The server starts on port {server.port}: {time.monotonic() - started_at:.0f} s")
+            log_tail = read_log_tail(server, 3).strip() or "Its log is empty."
+            raise BackendError(f"The server did not start. {log_tail[-400:]}", next=f"See its log: {server.log_file}.")
+        progress(f"Starting the server on port {server.port}: {time.monotonic() - started_at:.0f} s")
         time.sleep(0.3)
 
 
@@ -199,7 +199,7 @@ def _is_healthy(server: LocalServer) -> bool:
 
 
 def _end_process(process: "subprocess.Popen[bytes]") -> None:
-    """Close the pipe: the supervisor ends the server, then itself."""
+    """Close the pipe: the supervisor stops the server, then itself."""
     if process.stdin:
         process.stdin.close()
     try:

@@ -1,7 +1,7 @@
-"""The MLflow client of a backend, with both URIs explicit. The translation of its errors is left to `mlflow_errors`.
+"""The MLflow client of a backend, with both URIs explicit. Translating its errors is left to `mlflow_errors`.
 
-The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. A dead server is noticed within
-seconds by our own probe, because MLflow's client would retry for four minutes.
+The fluent API and `mlflow.set_tracking_uri` are process-wide and therefore never used here. Our own probe detects a dead server within
+seconds because MLflow's client would retry for four minutes.
 """
 
 import gc
@@ -33,20 +33,20 @@ _READERS_LOCK = threading.Lock()
 
 @lru_cache(maxsize=64)
 def client(backend: Backend) -> "MlflowClient":
-    """The MLflow client of a backend; the same one for the same backend, so never one for two principals. Makes no request by itself.
+    """Return the MLflow client of a backend: one per backend, hence never shared by two principals. Sends no request.
 
-    Raises BackendError when this MLflow cannot keep two people apart, or a call of it cannot be given a deadline.
+    Raises BackendError if this MLflow cannot keep two users apart or its calls cannot be given a deadline.
     """
     from mlflow import MlflowClient
 
-    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # the address names whose sign-in it is asked with
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # the address contains the principal
     if backend.kind == "server":
         from lib.backends.deadline_adapter import install_adapter
 
         install_provider()
         install_adapter()
     elif backend.kind == "file":
-        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow asks for this word before it opens its old format
+        os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow requires this opt-in for its old format
     uri = client_uri(backend)
     mlflow_client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     isolate_artifact_access(mlflow_client, uri)
@@ -58,12 +58,12 @@ def client(backend: Backend) -> "MlflowClient":
 
 
 def installed_mlflow_version() -> str:
-    """The MLflow installed here, such as "3.17.2". Reads the package's metadata, imports nothing."""
+    """Return the installed MLflow version, such as "3.17.2". Reads the package metadata without importing MLflow."""
     return version("mlflow")
 
 
 def read_server_version(backend: Backend) -> str:
-    """The MLflow that a server runs, such as "3.17.2"; that of this machine where there is no server, empty when it does not say."""
+    """Return a server's MLflow version, such as "3.17.2"; empty if it does not report it. For other backends, the installed version."""
     if backend.kind != "server":
         return installed_mlflow_version()
     try:
@@ -75,16 +75,16 @@ def read_server_version(backend: Backend) -> str:
 
 
 def probe(backend: Backend) -> None:
-    """Ask a backend one small question and wait for seconds only. A local SQLite file needs no probe.
+    """Send a backend one small request with a short time limit. A local SQLite file needs no probe.
 
-    Raises Unreachable when nobody answers, when the answer is not MLflow's, or when sign-in is asked for; see `connectivity`, and
-    `dagshub` for a repository of DagsHub.
+    Raises Unreachable if there is no answer, the answer is not MLflow's, or a sign-in is required; see `connectivity`, and `dagshub`
+    for a DagsHub repository.
     """
     (dagshub.probe_repository if dagshub.repository_of(backend) else connectivity.probe_backend)(backend)
 
 
 def read_pages(search: Callable[[str | None], Any]) -> list[Any]:
-    """All pages of a search of MLflow, given the search for one page token."""
+    """Return the items of all pages of an MLflow search, given the search for one page token."""
     items, token = list[Any](), None
     while True:
         page = search(token)
@@ -95,9 +95,9 @@ def read_pages(search: Callable[[str | None], Any]) -> list[Any]:
 
 @contextmanager
 def relaxed_gc() -> Iterator[None]:
-    """Raise Python's garbage-collection threshold while many MLflow objects are made: two to three times quicker.
+    """Raise Python's garbage-collection threshold while many MLflow objects are created: two to three times faster.
 
-    The threshold belongs to the process, so the first of several readers raises it and the last one puts it back.
+    The threshold is process-wide, so the first of several readers raises it and the last one restores it.
     """
     with _READERS_LOCK:
         if not _READERS:

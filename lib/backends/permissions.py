@@ -1,7 +1,7 @@
-"""What a user may do with resources of others on a server with users, and the missing grant, ready to be run.
+"""Permissions on resources of other users, on a server with users, and the code for a missing grant.
 
-MLflow's basic auth gives whoever creates an experiment or a model every permission on it, and others a default that is usually reading.
-Nothing is granted here: only an administrator, or whoever manages the resource, can do that.
+MLflow's basic auth gives the creator of an experiment or model every permission on it, and others a default, usually READ.
+Nothing is granted here: only an administrator or a manager of the resource can do that.
 """
 
 from collections.abc import Collection
@@ -20,12 +20,12 @@ _PERMISSION_PATH = "/api/3.0/mlflow/users/permissions/get"
 _OWN_PERMISSIONS_PATH = "/api/3.0/mlflow/users/current/permissions"
 _IMPOSSIBLE_EXPERIMENT = "999999999"
 _MAX_EXPERIMENTS_ASKED = 50
-_ASK_OWNER = "Ask its owner for the right to write (on DagsHub: push rights to the repository)."
+_ASK_OWNER = "Ask its owner for write permission (on DagsHub: push rights to the repository)."
 
 
 @dataclass(frozen=True)
 class Resource:
-    """An experiment or a registered model that belongs to somebody. A model's `id` is its name; an experiment's name may be its id."""
+    """An experiment or registered model with an owner. A model's `id` is its name; an experiment's name may be its id."""
 
     kind: Literal["experiment", "registered_model"]
     id: str
@@ -33,18 +33,18 @@ class Resource:
 
     @property
     def label(self) -> str:
-        """As people call it: "experiment podium-ledger (number 1)", "model wine"."""
+        """The display name: "experiment podium-ledger (number 1)", "model wine"."""
         if self.kind == "registered_model":
             return f"model {self.name}"
         return f"experiment {self.name}{f' (number {self.id})' if self.id not in ('', self.name) else ''}"
 
 
 LEDGER_RESOURCE = Resource("experiment", "", LEDGER_EXPERIMENT)
-"""The experiment that holds the record, where its number is not known."""
+"""The experiment that holds the record, if its ID is unknown."""
 
 
 def read_user_name(backend: Backend) -> str:
-    """The name the server knows this sign-in by; empty where it keeps no users."""
+    """Return the server's user name for this sign-in; empty if the server has no users."""
     response = send_request(backend, "GET", f"{API_PATH}/users/current")
     user = response.document.get("user")
     name = user.get("username") if response.status == 200 and isinstance(user, dict) else None
@@ -52,7 +52,7 @@ def read_user_name(backend: Backend) -> str:
 
 
 def find_ledger_resource(backend: Backend) -> Resource | None:
-    """The experiment that holds the record; None where there is none yet. Without its number where it may not even be read."""
+    """Return the experiment that holds the record; None if there is none yet, without its ID if it cannot be read."""
     response = send_request(backend, "GET", f"{API_PATH}/experiments/get-by-name", params={"experiment_name": LEDGER_EXPERIMENT})
     if response.is_denied:
         return LEDGER_RESOURCE
@@ -65,7 +65,7 @@ def find_ledger_resource(backend: Backend) -> Resource | None:
 
 
 def read_permission(backend: Backend, user_name: str, resource: Resource) -> str:
-    """A user's permission on a resource as the server has it, defaults included; empty when it is unknown."""
+    """Return a user's permission on a resource as stored by the server, including defaults; empty if unknown."""
     if not resource.id:
         return "NO_PERMISSIONS"
     params = {"username": user_name, "resource_type": resource.kind, "resource_id": resource.id}
@@ -75,14 +75,14 @@ def read_permission(backend: Backend, user_name: str, resource: Resource) -> str
 
 
 def _is_sufficient(granted: str, required: Permission) -> bool:
-    """Whether a permission is as large as the required one; an unknown one counts as large enough."""
+    """Whether a permission covers the required one; an unknown permission counts as sufficient."""
     return not granted or _PERMISSION_ORDER.index(granted) >= _PERMISSION_ORDER.index(required)
 
 
 def find_missing_permission(
     backend: Backend, user_name: str, resource: Resource, required: Permission
 ) -> MissingPermission | None:
-    """The missing grant as an error to be raised; None where nothing is missing or the server has no users."""
+    """Return the missing grant as an error to raise; None if nothing is missing or the server has no users."""
     if not user_name:
         return None
     permission = read_permission(backend, user_name, resource)
@@ -90,22 +90,22 @@ def find_missing_permission(
 
 
 def explain_refusal(backend: Backend, resource: Resource, required: Permission) -> NotWritable:
-    """Why a server refused to let somebody read or write a resource, once it has refused."""
+    """Return the error that explains why a server refused access to a resource."""
     try:
         user_name = read_user_name(backend)
     except PodiumError:
         user_name = ""
     if not user_name and required == "READ":
         return NotWritable(
-            f"{backend.name} does not let this sign-in read {resource.label}.", next="Ask its owner for the right to read."
+            f"{backend.name} does not let this sign-in read {resource.label}.", next="Ask its owner for read permission."
         )
     if not user_name:
-        return NotWritable(f"{backend.name} lets this sign-in read {resource.label}, not change it.", next=_ASK_OWNER)
+        return NotWritable(f"{backend.name} lets this sign-in read {resource.label} but not change it.", next=_ASK_OWNER)
     return _missing_permission_error(backend, user_name, resource, required)
 
 
 def explain_ledger_refusal(backend: Backend) -> NotWritable:
-    """The same for the record."""
+    """Return the error that explains why a server refused access to the record."""
     try:
         ledger = find_ledger_resource(backend)
     except PodiumError:
@@ -114,15 +114,15 @@ def explain_ledger_refusal(backend: Backend) -> NotWritable:
 
 
 def describe_unreadable_experiments(backend: Backend, readable_ids: Collection[str]) -> str:
-    """How many experiments this account cannot read, in a sentence; empty where none is known of.
+    """Return a sentence with the number of experiments this account cannot read; empty if none is known.
 
-    MLflow leaves them out of every list without a word. Its stores number experiments one after the other, so each number that is
-    missing between `readable_ids` is asked for: what is refused is there, unless the server refuses what is not there, too.
+    MLflow silently omits them from every list. Its stores number experiments consecutively, so each ID missing from `readable_ids` is
+    requested: a refusal means it exists, unless the server also refuses IDs that do not exist.
     """
     if backend.kind != "server" or not read_user_name(backend):
         return ""
     if _is_experiment_refused(backend, _IMPOSSIBLE_EXPERIMENT):
-        return "This account can read only the experiments that were granted to it: there may be others."
+        return "This account can read only experiments granted to it. There may be others."
     known_numbers = {int(id_) for id_ in readable_ids if id_.isdecimal() and len(id_) < len(_IMPOSSIBLE_EXPERIMENT)}
     last_number = max(known_numbers, default=0)
     gaps = [number for number in range(last_number, -1, -1) if number not in known_numbers]
@@ -140,9 +140,9 @@ def _is_experiment_refused(backend: Backend, experiment_id: str) -> bool:
 
 
 def _grant_calls(backend: Backend, user_name: str, resource: Resource, required: Permission) -> tuple[str, ...]:
-    """The Python calls that grant it, for an administrator or whoever manages the resource.
+    """Return the Python calls that grant the permission, for an administrator or a manager of the resource.
 
-    A smaller permission that was granted before is in the way, and is revoked first.
+    An existing smaller grant would block the new one, so it is revoked first.
     """
     resource_id = (
         repr(resource.id)
@@ -158,7 +158,7 @@ def _grant_calls(backend: Backend, user_name: str, resource: Resource, required:
 
 
 def _has_own_grant(backend: Backend, resource: Resource) -> bool:
-    """Whether this user has a permission of its own on the resource, apart from roles and defaults."""
+    """Whether this user has a direct permission on the resource, apart from roles and defaults."""
     permissions = send_request(backend, "GET", _OWN_PERMISSIONS_PATH).document.get("permissions")
     rows = [row for row in permissions if isinstance(row, dict)] if isinstance(permissions, list) else []
     own_rows = [row for row in rows if str(row.get("role_name", "")).startswith("__user_")]
@@ -171,12 +171,12 @@ def _missing_permission_error(backend: Backend, user_name: str, resource: Resour
         "from mlflow.server.auth.client import AuthServiceClient",
         *(["from mlflow import MlflowClient"] if not resource.id else []),
     ]
-    consequence = "The record of every decision stands there, so nothing can be recorded or decided by this sign-in. " * (
+    consequence = "It holds the record of every decision, so this sign-in cannot record or decide anything. " * (
         resource.name == LEDGER_EXPERIMENT
     )
     return MissingPermission(
-        f"{user_name} needs the right {required} on {resource.label} of {backend.name}.",
+        f"{user_name} needs {required} permission on {resource.label} of {backend.name}.",
         means=f"{consequence}Nothing was changed.",
-        next=f"Ask an administrator, or whoever manages it, to run: {', then '.join(calls)}",
+        next=f"Ask an administrator or its manager to run: {', then '.join(calls)}",
         grant_code="\n".join([*sorted(imports), "", *calls]),
     )

@@ -1,6 +1,6 @@
-"""A backend in four lines: does it open, can it be written, where do files go, which MLflow is it.
+"""A backend in four lines: whether it opens, whether it is writable, where artifacts go, and its MLflow version.
 
-Every line is looked up when it is asked for. Fixes belong to the doctor, not here.
+Every line is read on each call. Fixes belong to the Doctor.
 """
 
 import os
@@ -20,7 +20,7 @@ from lib.backends.sqlite_store import take_write_lock
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One line: its state, what was checked, what was found. Plain text, never Markdown."""
+    """One line: its state, the check and the finding. Plain text, never Markdown."""
 
     state: Literal["ok", "warning", "broken", "skipped"]
     label: str
@@ -29,14 +29,14 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class QuickSummary:
-    """The rows of a backend and when it was created; None when it has no experiment."""
+    """The rows of a backend and its creation time; None if it has no experiment."""
 
     rows: tuple[SummaryRow, ...]
     created: datetime | None
 
 
 def read_quick_summary(backend: Backend) -> QuickSummary:
-    """Look at a backend that answers. Raises BackendError when it stops doing so."""
+    """Summarise a backend that answers. Raises BackendError if it stops answering."""
     location, created = _oldest_experiment(backend)
     if backend.path is not None:
         return QuickSummary((_database_row(backend.path), _artifact_folder_row(backend), _registry_row(backend)), created)
@@ -44,7 +44,7 @@ def read_quick_summary(backend: Backend) -> QuickSummary:
 
 
 def _oldest_experiment(backend: Backend) -> tuple[str, datetime | None]:
-    """Artifact location and time of creation of the oldest experiment: Default, in every store that still has it."""
+    """Return artifact location and creation time of the oldest experiment: Default, unless it was deleted."""
     with translate_errors("The oldest experiment"):
         experiments = client(backend).search_experiments(max_results=1, order_by=["creation_time ASC"])
     if not experiments or experiments[0].creation_time is None:
@@ -55,12 +55,12 @@ def _oldest_experiment(backend: Backend) -> tuple[str, datetime | None]:
 def _database_row(path: Path) -> SummaryRow:
     value = f"{path.name}, {path.stat().st_size / 1e6:,.1f}\N{NO-BREAK SPACE}MB"
     if can_write(path):
-        return SummaryRow("ok", "Database opens and can be written", value)
-    return SummaryRow("warning", "Database opens, but cannot be written", value)
+        return SummaryRow("ok", "Database opens and is writable", value)
+    return SummaryRow("warning", "Database opens but is not writable", value)
 
 
 def can_write(path: Path) -> bool:
-    """Take SQLite's write lock for an instant and give it back; nothing is written."""
+    """Whether the database is writable. Takes SQLite's write lock for an instant; nothing is written."""
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return False
     try:
@@ -73,24 +73,24 @@ def can_write(path: Path) -> bool:
 def _artifact_folder_row(backend: Backend) -> SummaryRow:
     folder = backend.artifact_folder
     if folder is None:
-        return SummaryRow("skipped", "Files", "")
+        return SummaryRow("skipped", "Artifacts", "")
     if os.access(folder if folder.exists() else folder.parent, os.W_OK):
-        return SummaryRow("ok", "Files go to a folder beside it", f"{folder.name}/")
-    return SummaryRow("warning", "The folder for files cannot be written", f"{folder.name}/")
+        return SummaryRow("ok", "Artifacts go to a folder next to it", f"{folder.name}/")
+    return SummaryRow("warning", "The artifact folder is not writable", f"{folder.name}/")
 
 
 def _artifact_location_row(location: str) -> SummaryRow:
     scheme = urlsplit(location).scheme
     if scheme == "mlflow-artifacts":
-        return SummaryRow("ok", "Files go through the server", "mlflow-artifacts")
+        return SummaryRow("ok", "Artifacts go through the server", "mlflow-artifacts")
     if not location:
-        return SummaryRow("skipped", "Where files go", "no experiment yet")
-    return SummaryRow("warning", "Files go past the server", f"{scheme or 'a folder'}: this machine must reach it too")
+        return SummaryRow("skipped", "Artifact location", "no experiment yet")
+    return SummaryRow("warning", "Artifacts bypass the server", f"{scheme or 'a folder'}: this machine must be able to reach it")
 
 
 def _registry_row(backend: Backend) -> SummaryRow:
     capabilities = read_capabilities(backend)
-    version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "version not told"
+    version = f"MLflow {capabilities.mlflow_version}" if capabilities.mlflow_version else "version unknown"
     missing_names = [
         name
         for name, capability in (("stages", capabilities.stages), ("aliases", capabilities.aliases))

@@ -1,6 +1,6 @@
-"""MLFLOW_REGISTRY_URI: a registry apart from the runs. Podium reads and writes one store, so it decides nothing while the two differ.
+"""MLFLOW_REGISTRY_URI: a registry separate from the runs. Podium uses one store, so it blocks decisions while the two differ.
 
-It concerns the backend that the environment names; who chooses another one by name or address has said which registry is meant.
+This applies only to the backend set in the environment. Choosing another backend by name or address also chooses its registry.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ REGISTRY_ADVICE = f"Unset {REGISTRY_URI_VARIABLE}, or set MLFLOW_TRACKING_URI to
 
 
 def find_registry_conflict(environment: Mapping[str, str], backend: Backend) -> str:
-    """Why the models of a backend are not those that this environment means; empty when they are."""
+    """Return why a backend's models are not those of this environment; empty if they are."""
     value = environment.get(REGISTRY_URI_VARIABLE, "").strip()
     if not value:
         return ""
@@ -24,13 +24,13 @@ def find_registry_conflict(environment: Mapping[str, str], backend: Backend) -> 
             return ""
         registry = parse_backend(value, Path.cwd())
     except BadInput:
-        return f"{REGISTRY_URI_VARIABLE} names a registry that Podium cannot open, so its models are not shown and nothing is decided."
+        return f"{REGISTRY_URI_VARIABLE} names a registry that Podium cannot open, so its models are not shown and decisions are blocked."
     if registry.is_same_store(backend):
         return ""
-    return f"{REGISTRY_URI_VARIABLE} names another registry, {registry.label}: the models there are not shown, and nothing is decided here."
+    return f"{REGISTRY_URI_VARIABLE} names another registry, {registry.label}. Its models are not shown, and decisions are blocked here."
 
 
 def require_one_registry(environment: Mapping[str, str], backend: Backend) -> None:
-    """Raise ActionRefused while the environment names another registry than this backend's own."""
+    """Raise ActionRefused if the environment names a registry other than this backend's own."""
     if conflict := find_registry_conflict(environment, backend):
         raise ActionRefused(conflict, next=REGISTRY_ADVICE)

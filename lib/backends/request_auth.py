@@ -1,9 +1,9 @@
-"""How MLflow's client signs in as the right person: the one place that touches MLflow's registry of sign-ins and its cache of files.
+"""Sign MLflow's requests in as the right user: the only module that touches MLflow's auth registry and its artifact cache.
 
-MLflow asks a provider, found by a name in `MLFLOW_TRACKING_AUTH`, for every request of this process: tracking, registry, and files in
-whatever thread. It tells the provider nothing but the request. So the URI that a client is given names the principal in front of its
-host (`https://podium-1f…@host/…`, see `credentials.client_uri`); every request inherits it, and here the name is replaced by the credential,
-or by nothing when the credential is not for this address. `~/.netrc` is never asked, because the request has a sign-in of its own.
+MLflow calls an auth provider, selected by name in `MLFLOW_TRACKING_AUTH`, for every request of this process: tracking, registry, and
+artifacts in any thread. The provider receives only the request. So a client's URI carries the principal in front of its host
+(`https://podium-1f…@host/…`, see `credentials.client_uri`). Every request inherits it, and this module replaces it with the credential,
+or removes it if the credential is not for this address. `~/.netrc` is never used because the request has its own auth.
 """
 
 import os
@@ -25,9 +25,9 @@ _LOCK = threading.Lock()
 
 
 def install_provider(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
-    """Make MLflow ask here how to sign in. Does so once; a sign-in that was chosen before goes on for what has no principal.
+    """Register this module as MLflow's auth provider. Idempotent; an existing provider still serves requests without a principal.
 
-    Raises BackendError when this MLflow has no such provider: then nobody is signed in through it, rather than as somebody else.
+    Raises BackendError if this MLflow does not support providers: no sign-in is better than one as another user.
     """
     with _LOCK:
         if not _IS_INSTALLED.is_set():
@@ -46,14 +46,14 @@ def _register(previous_provider: str) -> None:
         providers = registry._request_auth_provider_registry  # noqa: SLF001 - only entry points of installed packages are public
 
         class ByPrincipal(RequestAuthProvider):  # type: ignore[misc, unused-ignore]
-            """MLflow's form of a sign-in."""
+            """Auth provider in MLflow's interface."""
 
             def get_name(self) -> str:
-                """The name in MLFLOW_TRACKING_AUTH."""
+                """Return the name for MLFLOW_TRACKING_AUTH."""
                 return _PROVIDER_NAME
 
             def get_auth(self) -> Any:
-                """What `requests` calls with each request."""
+                """Return the callable that `requests` applies to each request."""
                 return (
                     _sign
                     if previous_provider in ("", _PROVIDER_NAME)
@@ -63,18 +63,20 @@ def _register(previous_provider: str) -> None:
         providers.register(ByPrincipal)
     except (ImportError, AttributeError, TypeError) as error:
         raise BackendError(
-            "The MLflow installed here cannot be told who signs in.",
-            means="Nobody was signed in, so that nobody acts under another name.",
-            next="Install the MLflow that requirements.txt names.",
+            "The installed MLflow does not support per-user sign-in.",
+            means="No sign-in was used, so no request is sent under another user's name.",
+            next="Install the MLflow version in requirements.txt.",
         ) from error
 
 
 def _sign(request: Any) -> Any:
-    """Put the credential that a request's address names into it, and its own address back."""
+    """Add the credential named by a request's address and restore the plain address."""
     from lib.backends.http_redirects import refuse_redirect
 
     if os.environ.get(_REDIRECTS_VARIABLE) == "false":
-        request.register_hook("response", refuse_redirect)  # MLflow takes one for an answer, and its body for the file
+        request.register_hook(
+            "response", refuse_redirect
+        )  # MLflow would take a redirect for the answer and its body for the file
     parts = urlsplit(request.url)
     principal = parts.username or ""
     if principal.startswith(PRINCIPAL_PREFIX):
@@ -84,12 +86,12 @@ def _sign(request: Any) -> Any:
         if credential and credential.covers(request.url):
             request.headers["Authorization"] = credential.authorization_header()
     elif not (os.environ.get(USER_VARIABLE) or os.environ.get(TOKEN_VARIABLE)):
-        request.headers.pop("Authorization", None)  # of ~/.mlflow/credentials, which names no address
+        request.headers.pop("Authorization", None)  # from ~/.mlflow/credentials, which is not bound to an address
     return request
 
 
 def _sign_or_delegate(previous_auth: Any) -> Any:
-    """A sign-in that was chosen before, for requests that name no principal."""
+    """Return an auth callable that leaves requests without a principal to a previously chosen provider."""
 
     def sign(request: Any) -> Any:
         is_ours = (urlsplit(request.url).username or "").startswith(PRINCIPAL_PREFIX)
@@ -99,14 +101,15 @@ def _sign_or_delegate(previous_auth: Any) -> Any:
 
 
 def isolate_artifact_access(client: "MlflowClient", uri: str) -> None:
-    """Let a client reach files by its own address only: MLflow keeps the way to a run's files for all clients of a process together.
+    """Make a client access artifacts through its own address only: MLflow caches artifact repositories across all clients of a process.
 
-    Raises BackendError when this MLflow keeps it elsewhere.
+    Raises BackendError if this MLflow caches them elsewhere.
     """
     tracking: Any = getattr(client, "_tracking_client", None)
     if not hasattr(tracking, "_get_artifact_repo"):
         raise BackendError(
-            "The MLflow installed here mixes the files of two people.", next="Install the MLflow that requirements.txt names."
+            "The installed MLflow cannot keep the artifacts of two users apart.",
+            next="Install the MLflow version in requirements.txt.",
         )
 
     def repository(resource_id: str, *, resource: str = "run") -> Any:

@@ -1,6 +1,6 @@
-"""One REST request to a server, signed in as MLflow's client would be, answered within seconds or given up.
+"""A single REST request to a server, signed in like MLflow's client, with a time limit of seconds.
 
-Used where the client hides the response: whether the server knows the request at all, and who it takes us for.
+Used where the client hides the response: whether the server supports a request, and which user we are.
 """
 
 from collections.abc import Mapping
@@ -32,18 +32,18 @@ class RestResponse:
 
     @property
     def is_unknown_endpoint(self) -> bool:
-        """Whether the server does not know this request at all. Not the same as not finding a resource."""
+        """Whether the server does not support this request at all, as opposed to not finding a resource."""
         return self.error_code in _UNKNOWN_ENDPOINT_CODES or (self.status in (404, 405, 501) and not self.error_code)
 
     @property
     def is_denied(self) -> bool:
-        """Whether the server knows the request and refuses it to this user."""
+        """Whether the server supports the request but denies it to this user."""
         return self.status in (401, 403) or self.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 def send_request(backend: Backend, method: str, path: str, **content: Mapping[str, str]) -> RestResponse:
-    """Ask a server once; `content` is `params` or `json`. Raises NoAnswer when it does not answer in time, Unreachable for a server error
-    and for a redirect."""
+    """Send one request to a server; `content` is `params` or `json`. Raises NoAnswer if it does not answer in time, Unreachable for a
+    server error or a redirect."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request

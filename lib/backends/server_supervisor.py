@@ -1,7 +1,7 @@
-"""The process between Podium and a server that it started: it ends the server when Podium ends, however Podium ends.
+"""Supervisor process between Podium and a server it started: it stops the server when Podium ends for any reason.
 
-Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nothing writes into the pipe:
-when it closes, Podium is gone, killed or not. MLflow is not imported here.
+Started as `python -m lib.backends.server_supervisor LOG COMMAND…` with a pipe as its standard input. Nothing is written to the pipe:
+when it closes, Podium has ended or was killed. MLflow is not imported here.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ def supervise(log_file: Path, command: list[str]) -> int:
 
 
 class _StopRequested(Exception):
-    """SIGTERM came."""
+    """SIGTERM was received."""
 
 
 def _end_with_podium(pid: int) -> None:
-    while os.read(0, 4096):  # not sys.stdin: its lock would be held while this process ends by itself
+    while os.read(0, 4096):  # not sys.stdin: its lock would still be held when this process exits
         pass
     processes.end_process_tree(pid)
 

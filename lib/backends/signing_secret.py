@@ -1,7 +1,7 @@
-"""The signing key that whoever runs Podium gives it: taken out of the environment at the start of the app and of every command.
+"""The signing key set by Podium's operator: removed from the environment at the start of the app and of every command.
 
-From then on the environment can be shown and inherited: no demo, server, git or other child of Podium gets the key, or is told where
-it is. What the key is for, and what stands in for one that was not given, is left to `lib.ledger.storage.signing_keys`.
+After that the environment is safe to show and to inherit: no demo, server, git or other child process gets the key or its location.
+The use of the key, and the default if none is set, is left to `lib.ledger.storage.signing_keys`.
 """
 
 from collections.abc import MutableMapping
@@ -11,12 +11,12 @@ _HIDDEN_VALUES: dict[str, str] = {}
 
 
 def take_from_environment(environment: MutableMapping[str, str]) -> None:
-    """Take the key, and the name of its file, out of an environment, to be had by `given_value` only."""
+    """Remove the key and the name of its file from an environment; only `given_value` returns them then."""
     for name in (KEY_VARIABLE, KEY_FILE_VARIABLE):
         if value := environment.pop(name, "").strip():
             _HIDDEN_VALUES[name] = value
 
 
 def given_value(name: str) -> str:
-    """What one of the two variables held; empty when it was not set. `PODIUM_SIGNING_KEY` is a secret: never to be shown."""
+    """Return the value of one of the two variables; empty if it was not set. `PODIUM_SIGNING_KEY` is a secret: never show it."""
     return _HIDDEN_VALUES.get(name, "")

@@ -1,6 +1,6 @@
-"""The schema of a local SQLite file, looked at read-only: whether the MLflow here could open it without changing it.
+"""Read-only inspection of a local SQLite file's schema: whether the installed MLflow could open it without changing it.
 
-Whether the file is then created, opened or upgraded is left to `sqlite_store` and `sqlite_upgrade`.
+Creating, opening and upgrading the file is left to `sqlite_store` and `sqlite_upgrade`.
 """
 
 import json
@@ -22,16 +22,16 @@ from lib.errors import BackendError, Busy, NeedsMigration, NotWritable, PodiumEr
 BUSY_TIMEOUT_SECONDS = 3.0
 _FILE_LOCK_SECONDS = 120.0
 _MLFLOW_REVISION = re.compile(r"[0-9a-f]{12}")
-"""How alembic numbers MLflow's revisions. Anything else in the same table was written by the migrations of another program."""
+"""Alembic's format of MLflow's revisions. Anything else in that table was written by another program's migrations."""
 
 
 @dataclass(frozen=True)
 class SchemaStatus:
-    """How the schema of a database compares to that of the MLflow installed here.
+    """How the schema of a database compares to that of the installed MLflow.
 
     `missing` no file · `empty` a file without tables · `current` · `older` opening it would migrate it · `newer` unknown to this MLflow
-    · `foreign` a file that holds something else, or other migrations beside MLflow's tables · `interrupted` an upgrade by Podium broke
-    off, and `copy` is the complete database from before it. `revision` and `required_revision` are of alembic.
+    · `foreign` not an MLflow database, or other migrations besides MLflow's tables · `interrupted` an upgrade by Podium was interrupted,
+    and `copy` is the complete database from before it. `revision` and `required_revision` are Alembic revisions.
     """
 
     state: Literal["missing", "empty", "current", "older", "newer", "foreign", "interrupted"]
@@ -41,9 +41,9 @@ class SchemaStatus:
 
 
 def read_schema_status(path: Path) -> SchemaStatus:
-    """Look at a database file without changing it.
+    """Inspect a database file without changing it.
 
-    Raises NotWritable when the file cannot be read, Busy when it is locked or being upgraded.
+    Raises NotWritable if the file cannot be read, Busy if it is locked or being upgraded.
     """
     if (copy := find_interrupted_upgrade(path)) is not None:
         _require_no_upgrade_running(path)
@@ -57,7 +57,7 @@ def read_schema_status(path: Path) -> SchemaStatus:
 
 
 def compare_schema(revision: str) -> SchemaStatus:
-    """The status of a database with MLflow's tables, by its revision."""
+    """Return the status of a database with MLflow's tables by its revision."""
     required, known_revisions = mlflow_revisions()
     if revision == required:
         return SchemaStatus("current", revision, required)
@@ -67,21 +67,21 @@ def compare_schema(revision: str) -> SchemaStatus:
 
 
 def older_schema_error(name: str, status: SchemaStatus, advice: str) -> NeedsMigration:
-    """The error of a database that an older MLflow made; `advice` says what to do next."""
+    """Return the error for a database created by an older MLflow; `advice` says what to do next."""
     return NeedsMigration(
-        f"{name} was made by an older MLflow (schema {status.revision or 'without a number'}).",
-        means=f"Opening it would change it to schema {status.required_revision}, and the older MLflow could not open it any more.",
+        f"{name} was created by an older MLflow (schema {status.revision or 'unknown'}).",
+        means=f"Opening it would change it to schema {status.required_revision}, and the older MLflow could no longer open it.",
         next=advice,
     )
 
 
 def upgrade_record(path: Path) -> Path:
-    """The file that is there while an upgrade runs, and after one that broke off. It names the complete copy."""
+    """Return the path of the file that exists during an upgrade and after an interrupted one. It names the complete copy."""
     return path.with_name(f".{path.name}.upgrade")
 
 
 def find_interrupted_upgrade(path: Path) -> Path | None:
-    """The complete copy of a database whose upgrade has begun and not reached its end; None where there is no such upgrade."""
+    """Return the complete copy of a database whose upgrade started but did not finish; None if there is no such upgrade."""
     record = upgrade_record(path)
     try:
         document = json.loads(record.read_text(encoding="utf-8"))
@@ -90,10 +90,10 @@ def find_interrupted_upgrade(path: Path) -> Path | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackendError(
-            f"{record.name} cannot be read, so it is not certain that {path.name} is complete.",
+            f"{record.name} cannot be read, so {path.name} may be incomplete.",
             next=f"Compare it with {path.name}.‹date and time›.backup in {path.parent}, keep the better one, and remove {record.name}.",
         ) from error
-    is_finished = path.exists() and read_tables_and_revision(path)[1] == target_revision  # ended before it took the record away
+    is_finished = path.exists() and read_tables_and_revision(path)[1] == target_revision  # finished but did not remove the record
     return None if is_finished else copy
 
 
@@ -103,13 +103,13 @@ def _require_no_upgrade_running(path: Path) -> None:
         lock.acquire()
     except Timeout as error:
         raise Busy(f"{path.name} is being upgraded by another process.", next="Wait until it is done, then try again.") from error
-    except OSError:  # whoever may not write here does not upgrade either
+    except OSError:  # without write permission nothing can be upgrading it
         return
     lock.release()
 
 
 def read_tables_and_revision(path: Path) -> tuple[set[str], str]:
-    """Table names and the alembic revision of a file, read-only."""
+    """Return the table names and Alembic revision of a file, read-only."""
     try:
         with closing(open_readonly(path)) as connection:
             tables = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
@@ -121,7 +121,7 @@ def read_tables_and_revision(path: Path) -> tuple[set[str], str]:
 
 @lru_cache(maxsize=1)
 def mlflow_revisions() -> tuple[str, set[str]]:
-    """The newest schema revision of the installed MLflow, and all it knows. Read once: it walks some fifty files."""
+    """Return the newest schema revision of the installed MLflow and all known ones. Read once: it parses some fifty files."""
     from alembic.script import ScriptDirectory
     from mlflow.store.db.utils import _get_alembic_config
 
@@ -130,21 +130,21 @@ def mlflow_revisions() -> tuple[str, set[str]]:
 
 
 def translate_sqlite_error(path: Path, error: sqlite3.Error) -> PodiumError:
-    """The PodiumError for what SQLite says about a file. One in WAL mode needs a writable folder even to be read."""
+    """Return the PodiumError for a SQLite error on a file. A file in WAL mode needs a writable folder even for reading."""
     fault = find_database_fault(error)
     if fault in ("unopenable", "read_only"):
         if _is_in_wal_mode(path):
             return NotWritable(
-                f"{path.name} is in SQLite's WAL mode, and its folder may only be read.",
-                means="SQLite writes two files beside such a database even to read it. Nothing was changed.",
-                next=f"Give this account the right to write to {path.parent}, or work on a copy of the file.",
+                f"{path.name} is in SQLite's WAL mode, and its folder is read-only.",
+                means="SQLite writes two files next to such a database even to read it. Nothing was changed.",
+                next=f"Give this account write permission on {path.parent}, or use a copy of the file.",
             )
         return not_writable_error(path, error)
     return database_error(fault or "damaged", path.name)
 
 
 def _is_in_wal_mode(path: Path) -> bool:
-    """Whether the header of the file asks for a write-ahead log: bytes 18 and 19 are 2 then."""
+    """Whether the file header requests a write-ahead log: bytes 18 and 19 are 2 then."""
     try:
         with path.open("rb") as file:
             return file.read(20)[18:20] == b"\x02\x02"
@@ -158,28 +158,28 @@ def open_readonly(path: Path) -> sqlite3.Connection:
 
 
 def require_path(backend: Backend) -> Path:
-    """The file of a local database. Raises BackendError for any other backend."""
+    """Return the file of a local database. Raises BackendError for any other backend."""
     if backend.path is None:
         raise BackendError(f"{backend.name} is not a local database.")
     return backend.path
 
 
 def not_writable_error(path: Path, error: Exception) -> NotWritable:
-    """What a person reads about a file that cannot be opened for writing."""
+    """Return the error to show for a file that cannot be opened for writing."""
     return NotWritable(
         f"{path} cannot be opened for writing ({error}).",
-        next="Check the rights of the folder, or set MLFLOW_TRACKING_URI elsewhere.",
+        next="Check the permissions of the folder, or set MLFLOW_TRACKING_URI to another location.",
     )
 
 
 @contextmanager
 def lock_for_change(path: Path) -> Iterator[None]:
-    """One process at a time makes or migrates this file."""
+    """Let only one process at a time create or migrate this file."""
     lock = FileLock(_lock_path(path), timeout=_FILE_LOCK_SECONDS)
     try:
         lock.acquire()
     except Timeout as error:
-        raise Busy(f"Another process has been preparing {path.name} for two minutes.", next="Wait for it, or end it.") from error
+        raise Busy(f"Another process has been preparing {path.name} for two minutes.", next="Wait for it, or stop it.") from error
     try:
         yield
     finally:

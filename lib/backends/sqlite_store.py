@@ -1,8 +1,8 @@
-"""The local SQLite file before MLflow opens it: created completely or not at all, and never migrated unasked.
+"""Prepare a local SQLite file before MLflow opens it: created completely or not at all, and never migrated without consent.
 
-MLflow migrates an older database the moment a client touches it, and a process killed while it makes the tables leaves a file
-that MLflow can never open again. So a new file is made under another name and renamed, and an old one is first
-opened read-only (`sqlite_schema`), and upgraded by `sqlite_upgrade` only.
+MLflow migrates an older database as soon as a client touches it, and a process killed while creating the tables leaves a file that MLflow
+can never open again. So a new file is created under a temporary name and renamed, and an old one is first opened read-only
+(`sqlite_schema`) and upgraded by `sqlite_upgrade` only.
 """
 
 import os
@@ -27,10 +27,10 @@ from lib.errors import BackendError, NotFound, UpgradeInterrupted
 
 
 def ensure_database(backend: Backend) -> bool:
-    """Make sure that MLflow can open the local file without changing its schema; create the file if it is missing.
+    """Ensure that MLflow can open the local file without changing its schema; create a missing file.
 
-    Returns True when the file was created just now. Raises NeedsMigration for an older schema (see `sqlite_upgrade`), UpgradeInterrupted for one
-    whose upgrade broke off, BackendError for a newer one or a file that is no MLflow database, NotWritable when the folder cannot be written.
+    Returns True if the file was just created. Raises NeedsMigration for an older schema (see `sqlite_upgrade`), UpgradeInterrupted after an
+    interrupted upgrade, BackendError for a newer schema or a file that is not an MLflow database, NotWritable if the folder is read-only.
     """
     path = backend.path
     if path is None:
@@ -42,53 +42,51 @@ def ensure_database(backend: Backend) -> bool:
 
 
 def require_openable(backend: Backend) -> None:
-    """Check that MLflow could open the local file as it is; creates and changes nothing. Raises as `ensure_database` does."""
+    """Check that MLflow could open the local file as it is, without changing anything. Raises as `ensure_database` does."""
     path = require_path(backend)
     status = read_schema_status(path)
     if status.state == "older":
-        raise older_schema_error(path.name, status, "Agree to the change with a backup copy, or choose another database.")
+        raise older_schema_error(
+            path.name, status, "Confirm the upgrade, which makes a backup first, or choose another database."
+        )
     if status.state == "newer":
         raise BackendError(
-            f"{path.name} was made by a newer MLflow (schema {status.revision}).",
-            means="The MLflow installed here does not know it. Nothing was changed.",
-            next="Install that newer MLflow, or choose another database.",
+            f"{path.name} was created by a newer MLflow (schema {status.revision}).",
+            means="The installed MLflow does not support this schema. Nothing was changed.",
+            next="Install that MLflow version, or choose another database.",
         )
     if status.state == "interrupted":
         raise interrupted_upgrade_error(path, status.copy)
     if status.state == "foreign" and status.revision:
         raise BackendError(
-            f"{path.name} holds tables of MLflow and the migrations of another program (schema {status.revision}).",
-            means="MLflow would read that number as its own. Nothing was changed.",
-            next="Keep each program's tables in a file of its own: choose another file in MLFLOW_TRACKING_URI.",
+            f"{path.name} contains MLflow tables and another program's migrations (schema {status.revision}).",
+            means="MLflow would take that revision for its own. Nothing was changed.",
+            next="Use a separate file for each program: set MLFLOW_TRACKING_URI to another file.",
         )
     if status.state == "foreign":
-        raise BackendError(
-            f"{path.name} is a database, but not one of MLflow.", next="Choose another file in MLFLOW_TRACKING_URI."
-        )
+        raise BackendError(f"{path.name} is not an MLflow database.", next="Choose another file in MLFLOW_TRACKING_URI.")
 
 
 def interrupted_upgrade_error(path: Path, copy: Path | None, reason: str = "") -> UpgradeInterrupted:
-    """The error of a database that an upgrade left half-way; `reason` is what stopped it, where that is known."""
-    copy_text = (
-        f"The complete copy from before is {copy}." if copy and copy.exists() else f"Its copy {copy} is not there any more."
-    )
+    """Return the error for a database left incomplete by an upgrade; `reason` is what stopped it, if known."""
+    copy_text = f"The complete backup is {copy}." if copy and copy.exists() else f"Its backup {copy} no longer exists."
     return UpgradeInterrupted(
-        f"The upgrade of {path.name} broke off{f': {reason}' if reason else '.'}",
-        means=f"{path.name} is half-way between two schemas, and no MLflow can open it. {copy_text}",
-        next="Put the copy back: any command with --restore-backup does, and so do the Doctor and every page.",
+        f"The upgrade of {path.name} was interrupted{f': {reason}' if reason else '.'}",
+        means=f"{path.name} is between two schemas, and no MLflow can open it. {copy_text}",
+        next="Restore the backup on any page, in the Doctor, or by any command with --restore-backup.",
     )
 
 
 def require_readable(backend: Backend) -> None:
-    """Read one row of a local file, to see that it answers. Raises Busy when it is locked for longer than three seconds."""
+    """Read one row of a local file to check that it answers. Raises Busy if it stays locked for more than three seconds."""
     if backend.path is not None:
         read_tables_and_revision(backend.path)
 
 
 def require_writable(backend: Backend) -> None:
-    """Take the write lock of a local file for an instant, before an action: MLflow's client would wait twenty seconds for it.
+    """Take the write lock of a local file for an instant before an action: MLflow's client would wait twenty seconds for it.
 
-    Raises Busy when another program holds it for longer than three seconds, NotWritable when the file may only be read.
+    Raises Busy if another program holds it for more than three seconds, NotWritable if the file is read-only.
     """
     if backend.path is None:
         return
@@ -99,7 +97,7 @@ def require_writable(backend: Backend) -> None:
 
 
 def take_write_lock(path: Path, timeout_seconds: float) -> None:
-    """Take SQLite's write lock for an instant and give it back; nothing is written. Raises sqlite3.Error when that is impossible."""
+    """Take and release SQLite's write lock; nothing is written. Raises sqlite3.Error if that is impossible."""
     address = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, timeout=timeout_seconds, isolation_level=None)) as connection:
         connection.execute("begin immediate")
@@ -107,13 +105,13 @@ def take_write_lock(path: Path, timeout_seconds: float) -> None:
 
 
 def require_database_file(backend: Backend) -> None:
-    """Raise NotFound when the local database is not there: only the default backend and demos may make one."""
+    """Raise NotFound if the local database does not exist: only the default backend and demos may create one."""
     if backend.path is not None and not backend.path.exists():
-        raise NotFound(f"There is no database at {backend.path}.", next="Check the path; demo run makes one.")
+        raise NotFound(f"There is no database at {backend.path}.", next="Check the path. To create one, use demo run.")
 
 
 def _create_database(backend: Backend, path: Path) -> bool:
-    """Create the file under another name and a lock, then rename it into place. False when another process was quicker."""
+    """Create the file under a temporary name and a lock, then rename it into place. Returns False if another process was faster."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with lock_for_change(path):
@@ -131,7 +129,7 @@ def _create_database(backend: Backend, path: Path) -> bool:
 
 
 def _create_tables(temporary: Path, backend: Backend) -> None:
-    """Let MLflow make its tables in a new file. Raises OSError or PodiumError; the file is the caller's to remove."""
+    """Let MLflow create its tables in a new file. Raises OSError or PodiumError; the caller removes the file."""
     from alembic.util.exc import CommandError
     from mlflow.exceptions import MlflowException
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -1,7 +1,7 @@
-"""The upgrade of an older SQLite file by MLflow, with a complete copy beside it, and the way back when it breaks off.
+"""Upgrade an older SQLite file with MLflow, keeping a complete copy next to it, and restore that copy after an interruption.
 
-SQLite does not take the steps of a broken-off upgrade back. A record beside the file names the copy from before the first step until the
-last one has ended, so the file is known to be half-way even when the process was killed, and is never copied as if it were whole.
+SQLite does not roll back the steps of an interrupted upgrade. From before the first step until after the last, a record next to the file
+names the copy. So an incomplete file is recognised even if the process was killed, and is never copied as if it were complete.
 """
 
 import json
@@ -31,20 +31,20 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 def migrate(backend: Backend, at: datetime) -> Path:
-    """Copy an older database beside itself, then let MLflow migrate the original. Returns the path of the copy.
+    """Back up an older database next to itself, then let MLflow migrate the original. Returns the path of the copy.
 
-    The copy is made by SQLite's own backup, so it is complete even while others write. Raises ActionRefused when the database is not an
-    older one any more, because another process was quicker, and UpgradeInterrupted when MLflow stops on its way.
+    The copy uses SQLite's backup API, so it is complete even while others write. Raises ActionRefused if the database is no longer older
+    because another process was faster, and UpgradeInterrupted if MLflow stops midway.
     """
     path = require_path(backend)
     copy = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.backup")
     with lock_for_change(path):
         if (earlier_copy := find_interrupted_upgrade(path)) is not None:
             raise interrupted_upgrade_error(path, earlier_copy)
-        upgrade_record(path).unlink(missing_ok=True)  # of an upgrade that ended
+        upgrade_record(path).unlink(missing_ok=True)  # left by a finished upgrade
         status = read_schema_status(path)
         if status.state != "older":
-            raise ActionRefused(f"{path.name} has been changed already.", next="Look again.")
+            raise ActionRefused(f"{path.name} has already been changed.", next="Reload and try again.")
         require_writable(backend)
         backup(path, copy)
         try:
@@ -59,7 +59,7 @@ def migrate(backend: Backend, at: datetime) -> Path:
 
 
 def backup(path: Path, copy: Path) -> None:
-    """Copy a complete SQLite database. Raises NotWritable when the copy cannot be written; then no file of that name is there."""
+    """Copy a complete SQLite database. Raises NotWritable if the copy cannot be written; then no file of that name exists."""
     temporary = copy.with_name(f".{copy.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
     try:
         with closing(open_readonly(path)) as source, closing(sqlite3.connect(temporary)) as target:
@@ -67,26 +67,26 @@ def backup(path: Path, copy: Path) -> None:
         temporary.replace(copy)
     except (sqlite3.Error, OSError) as error:
         raise NotWritable(
-            f"The backup {copy.name} could not be written ({error}).", next=f"Make room in {copy.parent}."
+            f"The backup {copy.name} could not be written ({error}).", next=f"Free disk space in {copy.parent}."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def restore_backup(backend: Backend, at: datetime) -> tuple[Path, Path]:
-    """Put the complete copy in the place of a database whose upgrade broke off. Returns the copy, and where the half-way file is now.
+    """Restore the complete copy of a database whose upgrade was interrupted. Returns the copy and the new path of the incomplete file.
 
-    The copy stays. Raises ActionRefused when no upgrade broke off, NotFound when the copy is gone.
+    The copy stays. Raises ActionRefused if no upgrade was interrupted, NotFound if the copy is gone.
     """
     path = require_path(backend)
     with lock_for_change(path):
         copy = find_interrupted_upgrade(path)
         if copy is None:
-            raise ActionRefused(f"No upgrade of {path.name} broke off.", next="Look again.")
+            raise ActionRefused(f"No upgrade of {path.name} was interrupted.", next="Reload and try again.")
         if not copy.exists():
             raise NotFound(
-                f"The copy {copy} is not there any more.",
-                next=f"Look for another backup of {path.name}; then remove {upgrade_record(path).name} and put the backup in its place.",
+                f"The backup {copy} no longer exists.",
+                next=f"Find another backup of {path.name}, remove {upgrade_record(path).name}, and put the backup in its place.",
             )
         temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.new")
         damaged = path.with_name(f"{path.name}.{at:%Y%m%d-%H%M%S}.half-way")
@@ -105,7 +105,7 @@ def restore_backup(backend: Backend, at: datetime) -> tuple[Path, Path]:
 
 
 def _upgrade(backend: Backend, copy: Path) -> None:
-    """Let MLflow change the tables. Raises UpgradeInterrupted with what stopped it; the record stays then."""
+    """Let MLflow migrate the tables. Raises UpgradeInterrupted with the reason; the record stays then."""
     from alembic.util.exc import CommandError
     from mlflow.exceptions import MlflowException
     from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine
@@ -124,5 +124,5 @@ def _upgrade(backend: Backend, copy: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    """What stopped the upgrade, such as "table secrets already exists": the driver's own sentence, without SQL."""
+    """Return what stopped the upgrade, such as "table secrets already exists": the driver's own message without SQL."""
     return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0][:200].rstrip(".")

@@ -1,1 +1,1 @@
-"""Statistics on plain numbers: summaries of samples, tests between them, corrections, regression. Pure; SciPy and statsmodels do the work."""
+"""Statistics on plain numbers: sample summaries, hypothesis tests, corrections, regression. Pure; based on SciPy and statsmodels."""

@@ -1,4 +1,4 @@
-"""Hypothesis tests between samples: Welch's test for two means, and Holm's correction when several are tested together. Pure."""
+"""Hypothesis tests between samples: Welch's test for two means, and Holm's correction for multiple tests. Pure."""
 
 import gc
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from lib.statistics.samples import CONFIDENCE_LEVEL, SampleSummary
 
 
 def welch_p_value(first: SampleSummary, second: SampleSummary) -> float:
-    """The two-sided p-value of Welch's test for unequal variances (Welch 1947).
+    """Return the two-sided p-value of Welch's test for unequal variances (Welch 1947).
 
-    1 when the test cannot be made: a sample of one number, or no spread in either.
+    Returns 1 if the test is not possible: a sample of one number, or no spread in either.
     """
     from scipy.stats import ttest_ind_from_stats
 
@@ -22,12 +22,12 @@ def welch_p_value(first: SampleSummary, second: SampleSummary) -> float:
 
 
 def reject_by_holm(p_values: Sequence[float]) -> list[bool]:
-    """Which hypotheses are rejected at 5 % when all of them are tested together (Holm 1979)."""
+    """Return which hypotheses are rejected at 5 % when all are tested together (Holm 1979)."""
     from statsmodels.stats.multitest import multipletests
 
     if not p_values:
         return []
-    gc.freeze()  # statsmodels collects garbage at every call, which takes a second where there are many objects to look at
+    gc.freeze()  # statsmodels collects garbage at every call, which takes a second with many objects in memory
     try:
         rejected, *_ = multipletests(p_values, alpha=1 - CONFIDENCE_LEVEL, method="holm")
     finally:

@@ -2,8 +2,8 @@
 
 Ordinary least squares, y = a + b x, on n points. With residual variance s² = Σ(y − a − b x)² / (n − 2) and Sxx = Σ(x − x̄)², the
 mean at x lies within a + b x ± t(0.975, n − 2) · s · √(1/n + (x − x̄)² / Sxx), the slope within b ± t · s / √Sxx. Source: Draper and
-Smith, Applied Regression Analysis, 3rd edition, 1998, chapters 1.4 and 3.1. It takes the points as independent and the scatter about
-the line as even.
+Smith, Applied Regression Analysis, 3rd edition, 1998, chapters 1.4 and 3.1. Assumes independent points and an even spread about the
+line.
 """
 
 import math
@@ -20,7 +20,7 @@ _UPPER_QUANTILE = 0.975
 
 @dataclass(frozen=True)
 class LineFit:
-    """A fitted line at some x: its mean there, half the width of the 95 % interval of this mean, and the slope with half of its own."""
+    """A fitted line at several x: the mean with the half width of its 95 % interval, and the slope with the half width of its own."""
 
     mean: "NDArray[np.float64]"
     half_width: "NDArray[np.float64]"
@@ -31,8 +31,8 @@ class LineFit:
 def fit_line(x: "NDArray[np.float64]", y: "NDArray[np.float64]", at: "NDArray[np.float64]") -> LineFit:
     """Fit a line through at least three points that do not share one x, and evaluate it at the values `at`.
 
-    SciPy's `linregress` fits it. The spread is taken from the residuals and not from its standard error, which loses the last eight
-    digits when the points lie on the line.
+    SciPy's `linregress` fits it. The spread is computed from the residuals, not from its standard error, which loses the last eight
+    digits if the points are on the line.
     """
     from scipy.special import stdtrit
     from scipy.stats import linregress

@@ -1,6 +1,6 @@
-"""Samples of numbers: their summary with an interval, and ε² as the size of an effect between groups. Pure.
+"""Summaries of samples with an interval, and ε² as the effect size between groups. Pure.
 
-Numbers may be as large as a float can be. So they are divided by the largest before they are squared, and multiplied again at the end.
+Numbers may be as large as a float allows, so they are divided by the largest before squaring and scaled back at the end.
 """
 
 import math
@@ -12,7 +12,7 @@ CONFIDENCE_LEVEL = 0.95
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """How many numbers, their mean, their sample standard deviation, and the interval of the mean; None where there is none."""
+    """Count, mean, sample standard deviation, and the interval of the mean; None if there is none."""
 
     n: int
     mean: float
@@ -22,11 +22,11 @@ class SampleSummary:
 
 
 def summarize(numbers: Sequence[float]) -> SampleSummary:
-    """Mean, sample standard deviation s, and the 95 % interval mean ± t·s/√n with Student's t at n - 1 degrees of freedom.
+    """Return mean, sample standard deviation s, and the 95 % interval mean ± t·s/√n with Student's t at n - 1 degrees of freedom.
 
     NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.5.2. One number has no spread and no interval.
     """
-    from scipy.special import stdtrit  # the quantile of scipy.stats.t, without the second that scipy.stats takes to import
+    from scipy.special import stdtrit  # the quantile of scipy.stats.t without importing scipy.stats, which takes a second
 
     n, scale = len(numbers), _scale(numbers)
     scaled = [number / scale for number in numbers]
@@ -39,9 +39,9 @@ def summarize(numbers: Sequence[float]) -> SampleSummary:
 
 
 def epsilon_squared(groups: Sequence[Sequence[float]]) -> float:
-    """The share of the variance that lies between the groups, from 0 to 1 (ε², Kelley 1935). Many small groups do not inflate it.
+    """Return the share of the variance between the groups, from 0 to 1 (ε², Kelley 1935). Many small groups do not inflate it.
 
-    0 where there are not more numbers than groups, or where all numbers are equal.
+    0 if there are not more numbers than groups, or all numbers are equal.
     """
     numbers = [number for group in groups for number in group]
     if len(numbers) <= len(groups):

@@ -1,4 +1,4 @@
-"""Which places of files are read from here."""
+"""Which artifact locations are read from here."""
 
 from pathlib import Path
 
@@ -49,5 +49,5 @@ def test_a_database_alone_reaches_folders_only():
     assert not any(unreadable_scheme(location, FILE) for location in ("/a", "file:///a", "mlruns/0", ""))
 
 
-def test_what_is_no_address_is_out_of_reach():
+def test_an_invalid_address_is_unreadable():
     assert unreadable_scheme("http://[bad", SERVER) == unreadable_scheme("http://[bad", FILE) == "unreadable"

@@ -1,4 +1,4 @@
-"""Which backend is meant: by an address, by an environment, without a secret in the value."""
+"""Parsing a backend from an address or an environment, without a secret in the value."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The file of named backends: read with its faults, extended and shortened around what people wrote, and free of secrets."""
+"""The file of named backends: read despite errors, edited around existing text, and free of secrets."""
 
 import tomllib
 
@@ -120,7 +120,7 @@ def test_what_is_written_is_toml_whatever_a_path_holds(tmp_path):
     assert tomllib.loads((tmp_path / "b.toml").read_text())["backends"]["odd"]["uri"] == f"sqlite:///{path}"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritable):
         add_backend(tmp_path / "file" / "backends.toml", parse_configured_backend("x", "http://localhost:1", folder=tmp_path))

@@ -1,4 +1,4 @@
-"""A call with a deadline: what it gives, what it raises, and who waits for it."""
+"""A call with a deadline: its result, its errors, and how long callers wait."""
 
 import threading
 import time
@@ -59,7 +59,7 @@ def test_a_setting_that_is_no_time_is_not_taken(value):
     assert call_seconds({"PODIUM_CALL_SECONDS": value}) == CALL_SECONDS
 
 
-def test_half_a_minute_is_enough_for_one_call_in_vain_and_three_to_find_out_what_became_of_it():
+def test_one_timed_out_call_and_three_follow_ups_fit_into_half_a_minute():
     assert CALL_SECONDS + 3 * FOLLOW_UP_SECONDS < 30
 
 

@@ -1,4 +1,4 @@
-"""What a backend can do is asked without leaving anything behind, and what is missing carries its reason."""
+"""Capabilities are probed without leaving a trace, and missing ones have a reason."""
 
 import time
 
@@ -27,7 +27,7 @@ def missing_explanations(capabilities):
 
 
 def store_content(backend):
-    """What stands on a store, as far as its client tells."""
+    """The content of a store as seen by its client."""
     mlflow_client = client(backend)
     experiments = mlflow_client.search_experiments(view_type=3)
     return (
@@ -56,7 +56,7 @@ def test_a_database_that_may_only_be_read_says_so(fresh_store, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     capabilities = refresh_capabilities(fresh_store)
     assert capabilities.ledger_access.is_available is False
-    assert "mlflow.db or its folder may only be read" in capabilities.ledger_access.summary
+    assert "mlflow.db or its folder is read-only for this account" in capabilities.ledger_access.summary
 
 
 def test_a_server_is_asked_once_and_nothing_is_left_on_it(mlflow_server):
@@ -87,7 +87,7 @@ def test_what_a_server_lacks_is_named_with_what_happens_instead(mlflow_server, l
 def test_a_reader_of_a_hosted_server_may_not_write(mlflow_server):
     with narrowed(mlflow_server, "writing") as (backend, _):
         capabilities = read_capabilities(backend)
-        assert capabilities.write_access.explanation == f"{backend.name} lets this sign-in read, not write."
+        assert capabilities.write_access.explanation == f"{backend.name} lets this sign-in read but not write."
         assert (capabilities.stages.is_available, capabilities.aliases.is_available, capabilities.logged_models.is_available) == (
             True,
             True,
@@ -95,7 +95,7 @@ def test_a_reader_of_a_hosted_server_may_not_write(mlflow_server):
         )
 
 
-def test_where_the_version_is_not_told_the_least_that_any_had_is_kept_to(mlflow_server):
+def test_an_unknown_server_version_gets_the_smallest_limits_of_any_version(mlflow_server):
     with narrowed(mlflow_server, "version") as (backend, _):
         capabilities = read_capabilities(backend)
         assert (
@@ -122,7 +122,7 @@ def test_where_the_version_is_not_told_the_least_that_any_had_is_kept_to(mlflow_
         assert next(iter(state.intents)).body.reason == reason
 
 
-def test_a_server_that_does_not_answer_is_told_within_seconds_and_not_remembered():
+def test_a_server_that_does_not_answer_is_reported_within_seconds_and_not_remembered():
     backend = Backend(f"http://127.0.0.1:{free_port()}", "server")
     started_at = time.monotonic()
     for _ in range(2):
@@ -140,7 +140,7 @@ def test_limits_are_those_of_the_version(version, param, version_tag):
     assert (limits.param, limits.version_tag, limits.is_known) == (param, version_tag, True)
 
 
-def test_what_was_forgotten_is_asked_again(fresh_store):
+def test_a_forgotten_answer_is_probed_again(fresh_store):
     first = read_capabilities(fresh_store)
     forget_capabilities(fresh_store)
     assert read_capabilities(fresh_store) is not first

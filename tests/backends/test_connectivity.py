@@ -1,4 +1,4 @@
-"""A bad address is told in plain words within five seconds, whatever stands at its other end."""
+"""A bad address is reported in plain English within five seconds, whatever is at the other end."""
 
 import ssl
 import subprocess
@@ -20,7 +20,7 @@ def trickle(connection):
 
 
 def probe_error(backend):
-    """What a probe says is wrong with a backend, and that it took less than five seconds."""
+    """The error of a probe; asserts that it took less than five seconds."""
     started_at = time.monotonic()
     with pytest.raises(PodiumError) as error:
         probe(backend)
@@ -34,28 +34,28 @@ def probe_error(backend):
     [
         (lambda _: time.sleep(30), "did not answer within 2 s"),
         (trickle, "did not answer within 4 s"),
-        (http_response(200, body=b"<html>hello</html>"), "it shows a web page"),
-        (http_response(302, extra="location: https://login.example.org/x?secret=1\r\n"), "sends on to login.example.org"),
-        (http_response(302, extra="location: /login\r\n"), "sends on elsewhere"),
-        (http_response(403, body=b"Invalid Host header - possible DNS rebinding"), "does not answer to this name"),
+        (http_response(200, body=b"<html>hello</html>"), "it returns a web page"),
+        (http_response(302, extra="location: https://login.example.org/x?secret=1\r\n"), "redirects to login.example.org"),
+        (http_response(302, extra="location: /login\r\n"), "redirects elsewhere"),
+        (http_response(403, body=b"Invalid Host header - possible DNS rebinding"), "rejects this host name"),
         (http_response(403), "asks for a sign-in (403)"),
-        (http_response(429), "asked too often"),
+        (http_response(429), "receives too many requests (429)"),
         (http_response(502), "error 502"),
-        (lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9\r\n"), "another language than HTTP"),
-        (lambda connection: connection.close(), "another language than HTTP"),
+        (lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9\r\n"), "not in HTTP"),
+        (lambda connection: connection.close(), "not in HTTP"),
     ],
 )
-def test_what_stands_at_the_other_end_is_told(talk, text):
+def test_whatever_answers_at_the_address_is_reported(talk, text):
     with scripted_server(talk) as port:
         assert text in probe_error(Backend(f"http://127.0.0.1:{port}", "server"))
 
 
-def test_a_port_without_tls_is_told():
+def test_a_port_without_tls_is_reported():
     with scripted_server(http_response(400)) as port:
-        assert "does not speak https" in probe_error(Backend(f"https://127.0.0.1:{port}", "server"))
+        assert "does not support HTTPS" in probe_error(Backend(f"https://127.0.0.1:{port}", "server"))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path):
+def test_a_certificate_that_nobody_vouches_for_is_reported(tmp_path):
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     try:
@@ -69,20 +69,20 @@ def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".example.org"])
-def test_a_host_that_does_not_exist_is_told(host):
+def test_a_host_that_does_not_exist_is_reported(host):
     text = probe_error(Backend(f"http://{host}", "server"))
-    assert f"No host is called {host}" in text or "did not answer" in text
+    assert f"The host {host} is unknown" in text or "did not answer" in text
 
 
 def test_a_file_store_must_be_one(tmp_path):
     with pytest.raises(NotFound):
         probe(Backend((tmp_path / "none").as_uri(), "file"))
     assert not (tmp_path / "none").exists()
-    with pytest.raises(BackendError, match="holds no MLflow experiment"):
+    with pytest.raises(BackendError, match="contains no MLflow experiment"):
         probe(Backend(tmp_path.as_uri(), "file"))
 
 
-def test_a_database_without_its_driver_or_without_an_answer_is_told():
+def test_a_database_without_its_driver_or_without_an_answer_is_reported():
     text = probe_error(Backend("postgresql+nosuch://u@127.0.0.1:9/db", "database"))
-    assert "knows this driver for postgresql" in text
+    assert "This driver for postgresql is unknown" in text
     assert "is not installed here: psycopg2" in probe_error(Backend("postgresql+psycopg2://u@127.0.0.1:9/db", "database"))

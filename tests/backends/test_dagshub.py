@@ -1,4 +1,4 @@
-"""DagsHub through its real client and MLflow's: who is let in, what is told when not, and that nothing is made, lost or mixed up."""
+"""DagsHub through its real client and MLflow's: access, error messages, and that nothing is created, lost or mixed up."""
 
 import os
 import re
@@ -35,7 +35,7 @@ REPOSITORY, NOW = "ana/wine", datetime(2026, 11, 24, tzinfo=UTC)
 
 @pytest.fixture
 def backend_of(dagshub):
-    """A function that gives a repository asked by a person, as they are once DagsHub has told their name."""
+    """A function that returns a repository with a user's sign-in, after DagsHub has reported their name."""
     credentials = []
 
     def sign_in(name, repository=REPOSITORY, secret=None, user=None):
@@ -47,7 +47,7 @@ def backend_of(dagshub):
 
 
 def error_of(action):
-    """What an error says, and that it was said within five seconds."""
+    """The error of an action; asserts that it was raised within five seconds."""
     started_at = time.monotonic()
     with pytest.raises(PodiumError) as error:
         action()
@@ -74,12 +74,12 @@ def test_the_name_of_a_backend_leads_to_the_host_that_is_set(dagshub, tmp_path):
     assert dagshub_api.host_url({}) == "https://dagshub.com"
 
 
-def test_a_typo_or_a_private_repository_is_told_and_nothing_is_made(dagshub, backend_of):
+def test_a_typo_or_a_private_repository_is_reported_and_nothing_is_made(dagshub, backend_of):
     for repository, name in (("ana/wien", "ana"), ("nobody/wine", "ana"), ("team/secret", "ben")):
         for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
             error = error_of(lambda ask=ask, arguments=(name, repository): ask(backend_of(*arguments)))
             assert isinstance(error, NotFound)
-            assert f"no repository {repository} that {name} may see" in error.what
+            assert f"no repository {repository} visible to {name}" in error.what
     assert dagshub_api.check_access(backend_of("ana", "team/secret")).can_push
     assert not dagshub.made()
     assert set(dagshub.repositories) == {REPOSITORY, "team/secret"}
@@ -93,7 +93,7 @@ def test_a_wrong_token_is_refused_in_words_and_no_browser_is_asked_for(dagshub, 
     assert not dagshub.made()
 
 
-def test_nobody_is_told_to_give_a_token(dagshub):
+def test_without_a_sign_in_the_error_asks_for_a_token(dagshub):
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = error_of(lambda ask=ask: ask(dagshub.backend(REPOSITORY)))
         assert "asks for a sign-in" in error.what
@@ -106,23 +106,23 @@ def test_nobody_is_told_to_give_a_token(dagshub):
         (401, "does not accept the token (401)"),
         (403, "does not accept the token (403)"),
         (404, "not as DagsHub does"),
-        (429, "is asked too often and answers 429"),
+        (429, "receives too many requests (429)"),
         (500, "error 500"),
         (502, "error 502"),
         (503, "error 503"),
     ],
 )
-def test_whatever_dagshub_answers_is_told_within_seconds(dagshub, backend_of, fault, text):
+def test_whatever_dagshub_answers_is_reported_within_seconds(dagshub, backend_of, fault, text):
     dagshub.fault = fault
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = error_of(lambda ask=ask: ask(backend_of("ana")))
         assert text in error.what
-        assert ("token, which was kept" in error.means) == (fault not in (401, 403))
+        assert ("token may still be valid and was kept" in error.means) == (fault not in (401, 403))
     dagshub.fault = 0
     assert dagshub_api.check_access(backend_of("ana")).user_name == "ana", "nothing was remembered of the bad time"
 
 
-def test_a_fault_of_one_door_is_told_with_its_own_reason(dagshub, backend_of):
+def test_a_fault_of_one_door_is_reported_with_its_own_reason(dagshub, backend_of):
     dagshub.readers.add(("ana", REPOSITORY))
     assert dagshub_api.probe_and_check_access(backend_of("ana")).can_push is False
     dagshub.repositories[REPOSITORY] = "http://127.0.0.1:9"  # MLflow behind it is down, DagsHub is not
@@ -134,7 +134,7 @@ def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, backend_of):
     for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
         error = error_of(lambda ask=ask: ask(backend_of("ana")))
         assert "did not answer within" in error.what
-        assert "token, which was kept" in error.means
+        assert "token may still be valid and was kept" in error.means
 
 
 def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, backend_of, monkeypatch):
@@ -144,7 +144,8 @@ def test_a_dead_host_and_a_setting_that_breaks_the_client_are_survived(dagshub, 
     backend = Backend(f"http://127.0.0.1:9/{REPOSITORY}.mlflow", "server")
     credential = create_credential(backend, "ana", token("ana"))
     assert (
-        "nothing listens there" in error_of(lambda: dagshub_api.check_access(backend.with_principal(credential.principal))).what
+        "nothing is listening at this address"
+        in error_of(lambda: dagshub_api.check_access(backend.with_principal(credential.principal))).what
     )
 
 
@@ -173,7 +174,7 @@ def test_a_redirect_takes_no_token_to_another_host(dagshub, monkeypatch):
     assert requests_seen == [("/api/v1/user", False)]
 
 
-def test_an_answer_in_another_form_is_no_crash(dagshub, backend_of, monkeypatch):
+def test_an_answer_in_another_form_does_not_crash(dagshub, backend_of, monkeypatch):
     monkeypatch.setattr("tests.support.dagshub_server.repository_card", lambda *_: {"id": "not a number"})
     assert dagshub_api.check_access(backend_of("ana")) == dagshub_api.RepositoryAccess(REPOSITORY, "ana", can_push=None)
     monkeypatch.setattr("tests.support.dagshub_server.user_card", lambda _: {"hello": 1})
@@ -242,17 +243,17 @@ def test_the_token_that_the_client_keeps_is_read_and_never_changed(dagshub, tmp_
 
 
 @pytest.mark.parametrize("text", ["", "version: '1'\n", "- a\n", "[", "\x00", "{host}: 5\n", "{host}:\n- access_token: x\n"])
-def test_a_file_without_a_token_for_this_host_is_told(dagshub, tmp_path, text):
+def test_a_file_without_a_token_for_this_host_is_reported(dagshub, tmp_path, text):
     (tmp_path / "tokens").write_text(text.replace("{host}", dagshub.host))
     environment = {"DAGSHUB_CLIENT_HOST": dagshub.host, "DAGSHUB_CLIENT_TOKENS_CACHE": str(tmp_path / "tokens")}
     assert isinstance(error_of(lambda: dagshub_tokens.read_cached_token(NOW, environment)), NotFound | BadInput)
 
 
 def test_two_people_on_one_repository_are_never_mixed(dagshub, backend_of, tmp_path):
-    """One writes and one reads, in turns, at once, and in MLflow's own threads; every request is looked up in the log."""
+    """One user writes and one reads, alternately, concurrently, and in MLflow's own threads; every request is checked in the log."""
     ana, rae = backend_of("ana"), backend_of("rae")
     experiment = client(ana).create_experiment(f"two-people-{time.time_ns()}")
-    run = client(ana).create_run(experiment).info.run_id  # one run for both: MLflow keeps the way to a run's files
+    run = client(ana).create_run(experiment).info.run_id  # one run for both: MLflow caches the repository of a run's files
     (tmp_path / "many").mkdir()
     for number in range(12):
         (tmp_path / "many" / f"{number} ö%.txt").write_text(str(number))
@@ -340,6 +341,6 @@ def test_the_command_line_signs_in_by_the_token_alone(dagshub, tmp_path):
     assert not dagshub.made()
 
 
-def test_a_passing_trouble_is_told_apart_from_a_refusal():
+def test_a_temporary_failure_differs_from_a_refusal():
     assert not issubclass(SignInRejected, Unreachable)
     assert not issubclass(NotFound, Unreachable)

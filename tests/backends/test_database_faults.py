@@ -1,4 +1,4 @@
-"""A full disk, a read-only and a locked database, made in SQLite itself beneath the real MLflow client: told in plain words."""
+"""A full disk, a read-only and a locked database, caused in SQLite below the real MLflow client, are reported in plain English."""
 
 import errno
 import sqlite3
@@ -18,7 +18,7 @@ from tests.support.ledger_stores import make_trained_run
 
 
 def set_pragma(store, pragma):
-    """Let every connection that MLflow opens from now on suffer from this."""
+    """Apply this pragma to every connection that MLflow opens from now on."""
     engine = client(store)._tracking_client.store.engine
     event.listen(engine, "connect", lambda connection, _: connection.execute(pragma).close())
     engine.dispose()
@@ -35,7 +35,7 @@ def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as connection:
         pages = connection.execute("pragma page_count").fetchone()[0]
     set_pragma(fresh_store, f"pragma max_page_count = {pages + 3}")
-    with pytest.raises(NotWritable, match=r"The disk is full.*there before is whole.*Make room"):
+    with pytest.raises(NotWritable, match=r"The disk is full.*existing data is intact.*Free space"):
         write_many_tags(fresh_store, run_id)
     assert client(fresh_store).get_run(run_id).data.metrics == {"accuracy": 0.9444}
 
@@ -43,16 +43,16 @@ def test_a_full_disk_is_called_full_and_what_was_there_is_whole(fresh_store):
 def test_a_read_only_database_is_called_so(fresh_store):
     run_id = make_trained_run(fresh_store)
     set_pragma(fresh_store, "pragma query_only = 1")
-    with pytest.raises(NotWritable, match=r"cannot be written.*rights"):
+    with pytest.raises(NotWritable, match=r"cannot be written.*permissions"):
         write_many_tags(fresh_store, run_id)
 
 
-def test_a_database_locked_by_another_program_is_told_in_seconds_and_works_again_afterwards(fresh_store):
+def test_a_database_locked_by_another_program_is_reported_in_seconds_and_works_again_afterwards(fresh_store):
     run_id = make_trained_run(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as other:
         other.execute("begin immediate")
         started_at = time.monotonic()
-        with pytest.raises(Busy, match=r"locked by another program.*Close the program"):
+        with pytest.raises(Busy, match=r"locked by another program.*Close that program"):
             require_writable(fresh_store)
         assert time.monotonic() - started_at < 5
         other.execute("rollback")
@@ -105,7 +105,7 @@ def test_a_resource_that_is_missing_keeps_the_name_that_the_server_gave():
     assert "Workspace 'nope' not found" in str(error)
 
 
-def test_a_full_disk_under_files_is_told_and_other_faults_stay_what_they_are():
+def test_a_full_disk_under_files_is_reported_and_other_faults_stay_what_they_are():
     with pytest.raises(NotWritable, match="full"), translate_errors():
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(FileNotFoundError), translate_errors():

@@ -1,4 +1,4 @@
-"""Every request of MLflow's client ends: at a machine that hangs, dribbles, closes the connection, or puts off."""
+"""Every request of MLflow's client ends, even if the server hangs, trickles, closes the connection, or asks to retry later."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ def short_calls(monkeypatch):
 
 @contextmanager
 def server(*talks):
-    """A server whose nth connection is answered by the nth talk, and all later ones by the last; gives backend and the number of connections."""
+    """A server whose nth connection uses the nth talk, and later ones the last; yields the backend and the connection count."""
     connections = []
 
     def talk(connection: socket.socket) -> None:
@@ -107,15 +107,15 @@ def test_a_call_ends_at_its_deadline_whatever_dribbles_in(talk):
     with server(talk) as (backend, _), pytest.raises(NoAnswer) as error:
         read_run(backend)
     assert str(error.value) == (
-        "The server gave no answer to runs/get within 0.4 s. Nothing was changed by this call. "
-        "Check that the server runs, then try again."
+        "The server did not answer runs/get within 0.4 s. Nothing was changed by this call. "
+        "Check that the server is running, then try again."
     )
 
 
-def test_of_a_write_without_an_answer_nobody_claims_that_nothing_was_changed():
+def test_an_unanswered_write_is_never_reported_as_unchanged():
     with server(hang) as (backend, _), pytest.raises(NoAnswer, match=r"runs/log-parameter within 0\.4 s") as error:
         log_param(backend)
-    assert error.value.means == "Whether this call was carried out is not known."
+    assert error.value.means == "It is unknown whether this call was carried out."
 
 
 def test_a_search_that_is_sent_as_post_only_asks():
@@ -130,11 +130,11 @@ def test_a_server_that_answers_each_call_late_is_waited_for():
         assert len(connections) == 4
 
 
-def test_a_connection_that_closes_without_an_answer_is_tried_again_at_once_and_then_told():
+def test_a_connection_that_closes_without_an_answer_is_tried_again_at_once_and_then_reported():
     with server(close, answer) as (backend, connections):
         assert read_run(backend) == "r"
         assert len(connections) == 2
-    with server(close) as (backend, _), pytest.raises(NoAnswer, match="gave no answer to runs/get"):
+    with server(close) as (backend, _), pytest.raises(NoAnswer, match="did not answer runs/get"):
         read_run(backend)
 
 
@@ -156,7 +156,7 @@ def test_a_server_error_does_not_make_a_second_run_and_a_server_that_is_too_busy
         assert len(connections) == 2
 
 
-def test_a_server_that_puts_off_beyond_the_deadline_is_told_at_once(monkeypatch):
+def test_a_server_that_puts_off_beyond_the_deadline_is_reported_at_once(monkeypatch):
     monkeypatch.setenv("PODIUM_CALL_SECONDS", "3600")
     with server(respond(429, extra="retry-after: 7200\r\n")) as (backend, _), pytest.raises(NoAnswer, match="error 429"):
         read_run(backend)
@@ -187,7 +187,7 @@ def test_a_request_of_our_own_that_is_sent_once_ends_at_its_own_timeout(monkeypa
         send_request(backend, "GET", "/version")
 
 
-def test_a_machine_that_refuses_connections_is_told_before_the_deadline():
+def test_a_machine_that_refuses_connections_is_reported_before_the_deadline():
     with server(close) as (backend, _):
         pass
     with pytest.raises(NoAnswer, match="runs/get"):
@@ -205,7 +205,7 @@ def test_an_mlflow_that_makes_its_sessions_elsewhere_is_named(monkeypatch):
     install_adapter()
     monkeypatch.setattr(deadline_adapter.request_utils, "TCPKeepAliveHTTPAdapter", None)
     monkeypatch.setattr(deadline_adapter.request_utils, "_get_request_session", lambda *_: __import__("requests").Session())
-    with pytest.raises(BackendError, match="cannot be given a deadline"):
+    with pytest.raises(BackendError, match="cannot set a time limit"):
         install_adapter()
 
 
@@ -224,7 +224,7 @@ def send_file(connection: socket.socket, pieces: int, seconds: float, size: int 
 
 
 def download(backend, folder):
-    """As MLflow's client downloads a file that a server keeps."""
+    """Download a file from a server as MLflow's client does."""
     from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
     install_adapter()

@@ -1,4 +1,4 @@
-"""An old file store with damaged files: each is named with what is wrong with it, and everything else is shown."""
+"""An old file store with damaged files: each is reported with its problem, and everything else is shown."""
 
 import shutil
 
@@ -20,7 +20,7 @@ from lib.ui.app.session import now
 
 @pytest.fixture(scope="module")
 def sound_store(tmp_path_factory):
-    """A file store with two runs and two models, made by MLflow itself."""
+    """A file store with two runs and two models, created by MLflow itself."""
     folder = tmp_path_factory.mktemp("file-store") / "mlruns"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -36,13 +36,13 @@ def sound_store(tmp_path_factory):
 
 @pytest.fixture
 def store(sound_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(file_store, "_STORES", {})  # else every later command of this process would name what is damaged here
+    monkeypatch.setattr(file_store, "_STORES", {})  # otherwise every later command of this process would report this damage
     shutil.copytree(sound_store, tmp_path / "mlruns")
     return Backend((tmp_path / "mlruns").as_uri(), "file")
 
 
 def damage(store, kind, content):
-    """Spoil one file of a store; returns the folder that cannot be read then."""
+    """Damage one file of a store; returns the folder that is then unreadable."""
     (metric,) = sorted(store.folder.glob("*/*/metrics/accuracy"))[:1]
     run_folder = metric.parents[1]
     file = {
@@ -70,7 +70,7 @@ def run_podium(store, *words):
         ("run", None, "meta.yaml is missing", ("runs", "old"), "accuracy 0.9000"),
         ("metric", b"malformed", "'accuracy' is malformed", ("runs", "old"), "accuracy 0.9000"),
         ("model", b"", "meta.yaml is empty", ("models",), "second-model: 1 versions"),
-        ("version", b"- a\n- b", "does not hold names and values", ("models",), "second-model: 1 versions"),
+        ("version", b"- a\n- b", "does not contain names and values", ("models",), "second-model: 1 versions"),
     ],
 )
 def test_a_damaged_file_is_named_and_the_rest_is_shown(store, kind, content, reason, command, rest):

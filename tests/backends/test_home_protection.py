@@ -1,4 +1,4 @@
-"""Podium's own folder: for its login alone, and never that of another login."""
+"""Podium's own folder is accessible to its user only, and another user's folder is never used."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ from lib.errors import NotWritable
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """The rights of a folder and of everything in it, as octal digits."""
+    """The permissions of a folder and of everything in it, as octal digits."""
     paths = [folder, *sorted(folder.rglob("*"))]
     return {path.relative_to(folder).as_posix(): f"{stat.S_IMODE(path.lstat().st_mode):o}" for path in paths}
 
@@ -70,7 +70,7 @@ def test_the_folder_of_another_login_is_not_used_and_the_message_names_podium_ho
     (tmp_path / ".podium").mkdir()
     assert podium_home({}, tmp_path) == tmp_path / ".podium"
     monkeypatch.setattr(app_files.os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(NotWritable, match=r"belongs to another login.*PODIUM_HOME"):
+    with pytest.raises(NotWritable, match=r"belongs to another user.*PODIUM_HOME"):
         podium_home({}, tmp_path)
     assert podium_home({"PODIUM_HOME": str(tmp_path / ".podium")}, tmp_path) == tmp_path / ".podium"
     assert podium_home({}, tmp_path / "elsewhere") == tmp_path / "elsewhere" / ".podium"

@@ -1,4 +1,4 @@
-"""A server of Podium's own never outlives it, not even when Podium is killed, and says so when it ends by itself."""
+"""Podium's own server never outlives it, even if Podium is killed, and is reported if it ends unexpectedly."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def wait_until(condition, seconds=15):
     assert condition()
 
 
-def test_what_the_warden_keeps_ends_when_podium_is_killed(tmp_path):
+def test_the_supervised_server_ends_when_podium_is_killed(tmp_path):
     marker = f"sleep-{tmp_path.name}-{os.getpid()}"
     script = f"""
 import subprocess, sys, time
@@ -56,7 +56,7 @@ def test_a_command_that_ends_by_itself_ends_the_warden_with_its_code_and_its_wor
     assert (tmp_path / "log").read_text() == "why\n"
 
 
-def test_a_server_that_cannot_start_is_told_with_what_it_said(tmp_path):
+def test_a_server_that_cannot_start_is_reported_with_its_log(tmp_path):
     (tmp_path / "mlflow.db").write_text("this is no database")
     with pytest.raises(BackendError, match="The server did not start"):
         local_server.start(

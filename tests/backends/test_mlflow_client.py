@@ -1,4 +1,4 @@
-"""Reaching a backend: the client with both addresses, and MLflow's errors in plain words."""
+"""Accessing a backend: the client with both addresses, and MLflow's errors in plain English."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""What is said about a backend is what was found."""
+"""The summary of a backend matches its state."""
 
 import sqlite3
 from contextlib import closing
@@ -16,8 +16,8 @@ def test_a_fresh_store_is_healthy_and_says_how_big_it_is(fresh_store):
     summary = read_quick_summary(fresh_store)
     rows = rows_by_label(summary)
     assert {state for state, _ in rows.values()} == {"ok"}
-    assert rows["Database opens and can be written"][1].startswith("mlflow.db, ")
-    assert rows["Files go to a folder beside it"] == ("ok", "mlruns/")
+    assert rows["Database opens and is writable"][1].startswith("mlflow.db, ")
+    assert rows["Artifacts go to a folder next to it"] == ("ok", "mlruns/")
     assert summary.created is not None
 
 
@@ -43,5 +43,5 @@ def test_a_store_without_any_experiment_has_no_birthday(fresh_store):
 def test_a_server_says_its_own_version_and_where_files_go(mlflow_server):
     MlflowClient(mlflow_server.uri, mlflow_server.uri).search_experiments()
     rows = rows_by_label(read_quick_summary(mlflow_server))
-    assert rows["Files go through the server"][0] == "ok"
+    assert rows["Artifacts go through the server"][0] == "ok"
     assert rows["Stages and aliases supported"][1].startswith("MLflow 3.")

@@ -1,4 +1,4 @@
-"""A registry apart from the runs (MLFLOW_REGISTRY_URI): said by pages and commands, and nothing is decided in the wrong one."""
+"""A separate registry (MLFLOW_REGISTRY_URI): reported by pages and commands, and no decision goes to the wrong one."""
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +18,7 @@ from tests.support.registry_factories import move_request
 
 @pytest.fixture
 def split(fresh_store, empty_database, tmp_path, monkeypatch):
-    """Runs in one store, the registry in another, as the environment says; gives both."""
+    """Runs in one store and the registry in another, set by the environment; returns both."""
     registry = copy_store(empty_database, tmp_path / "registry")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", fresh_store.uri)
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", registry.uri)
@@ -35,7 +35,7 @@ def test_commands_say_it_and_decide_nothing(split):
     assert "MLFLOW_REGISTRY_URI names another registry, mlflow.db" in result.stderr
     result = CliRunner().invoke(podium, ["register", run_id, "--model", "fraud"])
     assert result.exit_code == 1
-    assert "nothing is decided here" in result.stderr
+    assert "decisions are blocked here" in result.stderr
     assert read_all_snapshots(runs) == ()
 
 

@@ -1,4 +1,4 @@
-"""Two people on one server in one process: each is asked for as themselves, in every thread, whatever else is set."""
+"""Two users on one server in one process: each request uses its own user's sign-in, in every thread, whatever else is set."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from tests.support.limited_server import narrowed
 
 @pytest.fixture
 def people(signed_server, monkeypatch):
-    """The two, each with the backend they ask, and the credentials that keep it alive."""
+    """Both users' backends, and the credentials that keep them alive."""
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -55,7 +55,7 @@ def test_each_may_write_only_their_own_in_turns_and_at_once(people, request):
     for thread in threads:
         thread.join()
     assert len(refused) == 16
-    assert client(ana).get_run(his).data.metrics == {"m": 7.0}  # the default lets everybody read
+    assert client(ana).get_run(his).data.metrics == {"m": 7.0}  # everyone can read by default
 
 
 def test_files_are_fetched_and_sent_as_oneself_in_mlflows_own_threads(people, tmp_path):
@@ -90,7 +90,7 @@ def _folder(place):
     return Path(place)
 
 
-def test_nobody_is_nobody_even_beside_people_who_are_signed_in(people, signed_server):
+def test_requests_without_a_sign_in_stay_anonymous_next_to_signed_in_users(people, signed_server):
     with pytest.raises(MlflowException):
         client(signed_server.backend).search_experiments()
     with pytest.raises(Unreachable, match="asks for a sign-in"):
@@ -115,7 +115,7 @@ def test_a_netrc_file_signs_in_nobody(people, signed_server, tmp_path, monkeypat
         client(signed_server.backend).search_experiments()
 
 
-def test_a_wrong_password_is_told_with_the_user_and_without_the_password(signed_server):
+def test_a_wrong_password_is_reported_with_the_user_and_without_the_password(signed_server):
     credential = create_credential(signed_server.backend, "ana", "wrong-password")
     with pytest.raises(Unreachable, match="does not accept the sign-in of ana") as error:
         probe(signed_server.backend.with_principal(credential.principal))
@@ -148,9 +148,9 @@ def test_an_address_for_mlflow_names_a_principal_and_no_secret(people):
     assert client(backend).tracking_uri == client_uri(backend)
 
 
-def test_an_mlflow_that_cannot_be_told_signs_in_nobody(monkeypatch):
+def test_an_mlflow_without_auth_providers_signs_in_nobody(monkeypatch):
     monkeypatch.setattr(request_auth, "_IS_INSTALLED", threading.Event())
     monkeypatch.setattr("mlflow.tracking.request_auth.registry._request_auth_provider_registry", None)
     client.cache_clear()
-    with pytest.raises(BackendError, match="cannot be told who signs in"):
+    with pytest.raises(BackendError, match="does not support per-user sign-in"):
         client(Backend("http://127.0.0.1:9", "server"))

@@ -1,4 +1,4 @@
-"""The local file: made whole or not at all, by one of many, and never changed unasked."""
+"""The local file: created completely or not at all, by one of many processes, and never changed without consent."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from lib.runs.reading.run_reader import read_experiments
 from tests.support.ledger_stores import make_trained_run
 
 
-def test_a_missing_and_an_empty_file_are_told_apart_from_a_foreign_one(tmp_path):
+def test_a_missing_and_an_empty_file_differ_from_a_foreign_one(tmp_path):
     assert read_schema_status(tmp_path / "none.db") == SchemaStatus("missing")
     (tmp_path / "empty.db").touch()
     assert read_schema_status(tmp_path / "empty.db") == SchemaStatus("empty")
@@ -83,7 +83,7 @@ def test_a_foreign_database_is_refused_and_left_alone(tmp_path):
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
         connection.execute("create table notes (text)")
     before = (tmp_path / "other.db").read_bytes()
-    with pytest.raises(BackendError, match="not one of MLflow"):
+    with pytest.raises(BackendError, match="is not an MLflow database"):
         ensure_database(sqlite_backend(tmp_path / "other.db"))
     assert (tmp_path / "other.db").read_bytes() == before
 
@@ -101,14 +101,14 @@ def test_a_current_store_is_not_migrated_again_and_not_copied(fresh_store):
     assert not [*fresh_store.path.parent.glob("*.backup")]
 
 
-def test_a_backup_is_whole_while_somebody_writes(fresh_store, tmp_path):
+def test_a_backup_is_complete_during_writes(fresh_store, tmp_path):
     with closing(sqlite3.connect(fresh_store.path)) as writer:
         writer.execute("update experiments set name = 'half done'")
         backup(fresh_store.path, tmp_path / "copy.db")
     assert read_schema_status(tmp_path / "copy.db").state == "current"
 
 
-def test_a_backup_that_has_no_room_is_told(fresh_store, tmp_path):
+def test_a_backup_that_has_no_room_is_reported(fresh_store, tmp_path):
     with pytest.raises(NotWritable, match="could not be written"):
         backup(fresh_store.path, tmp_path / "no folder" / "copy.db")
 
@@ -116,7 +116,7 @@ def test_a_backup_that_has_no_room_is_told(fresh_store, tmp_path):
 def test_migrations_of_another_program_in_the_same_file_are_not_called_a_newer_mlflow(fresh_store):
     with closing(sqlite3.connect(fresh_store.path)) as connection, connection:
         connection.execute("update alembic_version set version_num = 'v3.2.0.a'")
-    with pytest.raises(BackendError, match=r"migrations of another program \(schema v3.2.0.a\)"):
+    with pytest.raises(BackendError, match=r"another program's migrations \(schema v3.2.0.a\)"):
         ensure_database(fresh_store)
 
 
@@ -128,13 +128,13 @@ def test_a_file_in_wal_mode_in_a_folder_that_may_only_be_read_is_called_so(empty
             connection.execute("pragma journal_mode = wal")
         file.chmod(0o444)
         folder.chmod(0o555)
-        with as_somebody_else(), pytest.raises(NotWritable, match=r"WAL mode.*may only be read"):
+        with as_somebody_else(), pytest.raises(NotWritable, match=r"WAL mode.*is read-only"):
             read_schema_status(file)
 
 
 @contextmanager
 def as_somebody_else():
-    """Root may write everywhere, so this process looks as nobody for a moment."""
+    """Root can write everywhere, so run as the user nobody for a moment."""
     if is_root := os.geteuid() == 0:
         os.seteuid(65534)
     try:

@@ -1,4 +1,4 @@
-"""An upgrade that breaks off, by a table in the way or by a kill: known as half-way, never copied again, and put back on request."""
+"""An upgrade interrupted by a conflicting table or a kill: recognised as incomplete, never copied again, and restored on request."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ AT, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
 
 @pytest.fixture
 def blocked_store(older_database, tmp_path):
-    """An older database in which a table stands in the way of its upgrade."""
+    """An older database with a table that blocks its upgrade."""
     shutil.copy(older_database, tmp_path / "mlflow.db")
     block_upgrade(tmp_path / "mlflow.db")
     return sqlite_backend(tmp_path / "mlflow.db")
@@ -35,7 +35,7 @@ def blocked_store(older_database, tmp_path):
 
 @pytest.fixture
 def broken_off(blocked_store):
-    """That store, after the upgrade broke off."""
+    """That store after the interrupted upgrade."""
     with pytest.raises(UpgradeInterrupted):
         migrate(blocked_store, AT)
     return blocked_store
@@ -52,7 +52,7 @@ def revision_in(file):
 
 def test_what_stopped_it_and_the_complete_copy_are_named(blocked_store):
     with pytest.raises(
-        UpgradeInterrupted, match=r"table secrets already exists.*complete copy .*mlflow\.db\.20260101-000000\.backup"
+        UpgradeInterrupted, match=r"table secrets already exists.*complete backup .*mlflow\.db\.20260101-000000\.backup"
     ):
         migrate(blocked_store, AT)
     assert revision_in(blocked_store.path) != REVISION_BEFORE_SECRETS
@@ -63,7 +63,7 @@ def test_a_further_try_makes_no_copy_of_the_half_way_file(broken_off):
     with pytest.raises(UpgradeInterrupted, match="20260101"):
         migrate(broken_off, LATER)
     assert names_in(broken_off.path.parent) == ["mlflow.db", "mlflow.db.20260101-000000.backup"]
-    with pytest.raises(UpgradeInterrupted, match="half-way"):
+    with pytest.raises(UpgradeInterrupted, match="between two schemas"):
         require_openable(broken_off)
 
 
@@ -76,12 +76,12 @@ def test_the_copy_is_put_back_and_the_half_way_file_stays_beside_it(broken_off):
         restore_backup(broken_off, LATER)
 
 
-def test_a_copy_that_is_gone_is_said_and_the_file_is_left_alone(broken_off):
+def test_a_missing_copy_is_reported_and_the_file_is_left_alone(broken_off):
     broken_off.path.with_name("mlflow.db.20260101-000000.backup").unlink()
     before = broken_off.path.read_bytes()
-    with pytest.raises(UpgradeInterrupted, match="not there any more"):
+    with pytest.raises(UpgradeInterrupted, match="no longer exists"):
         require_openable(broken_off)
-    with pytest.raises(NotFound, match="not there any more"):
+    with pytest.raises(NotFound, match="no longer exists"):
         restore_backup(broken_off, LATER)
     assert broken_off.path.read_bytes() == before
 
@@ -129,7 +129,7 @@ def test_the_command_line_names_the_copy_in_one_line_and_puts_it_back(blocked_st
     assert "secrets" in result.stderr
     result = run("--restore-backup", "--migrate")
     assert "was restored" in result.stderr
-    assert "broke off" in result.stderr
+    assert "was interrupted" in result.stderr
     assert len([name for name in names_in(blocked_store.path.parent) if name.endswith(".half-way")]) == 1
 
 

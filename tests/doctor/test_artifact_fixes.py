@@ -117,7 +117,7 @@ def test_a_server_on_the_same_database_makes_old_and_new_files_work(mismatched_s
     assert any(line.startswith("2 of 2 old run and model folders") for line in preview.changes)
     progress = []
     result = apply_fix(context, offer, progress.append)
-    assert any("The server starts on port" in line for line in progress)
+    assert any("Starting the server on port" in line for line in progress)
     assert log_a_file(result.backend, mismatched_store.experiment) == b"after the cure"
     assert fetch_file(result.backend, read_locations(result.backend, mismatched_store.run)[0], "note.txt").data == b"a note"
     assert findings_of(result.backend)[0].level == "fine"
@@ -125,7 +125,7 @@ def test_a_server_on_the_same_database_makes_old_and_new_files_work(mismatched_s
     assert server.log_file.stat().st_size > 0
     second_result = apply_fix(context, offer, no_progress)
     assert second_result.backend == result.backend
-    with pytest.raises(ActionRefused, match="runs on this database"):
+    with pytest.raises(ActionRefused, match="is already running on this database"):
         apply_fix(context, offer.with_inputs({"destination": str(mismatched_store.folder / "other")}), no_progress)
     # third option: the environment variable, in the syntax of this machine's shell
     snippets = preview_fix(context, offer_of(mismatched_store.database, "tracking_variable")).snippets

@@ -78,12 +78,12 @@ def test_a_server_that_leaves_one_request_unanswered_is_not_queried_again(fresh_
 
         return Check(name, name, f"Is {name} well?", run)
 
-    silence = NoAnswer("The server gave no answer to runs/search within 20 s.", next="Check that it runs.")
+    silence = NoAnswer("The server did not answer runs/search within 20 s.", next="Check that it runs.")
     checks = (check("runs", Busy("It is locked.")), check("models"), check("ledger", silence), check("drift"))
     report = run_checks(fresh_store, clock, checks=checks)
     assert asked_checks == ["runs", "models", "ledger"]
     assert [finding.level for finding in report.findings] == ["problem", "fine", "problem", "skipped"]
-    assert finding_in(report, "ledger").means == "The server gave no answer to runs/search within 20 s."
+    assert finding_in(report, "ledger").means == "The server did not answer runs/search within 20 s."
     assert finding_in(report, "drift").means == "Skipped because of: ledger."
 
 

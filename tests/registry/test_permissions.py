@@ -97,7 +97,7 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
     before = acting("ana", count_versions_and_entries, team, model)
 
     missing = require_refusal("ben", register_as, team, second_run_id, model, "ben")
-    assert missing.what.startswith("ben needs the right EDIT on experiment podium-ledger (number ")
+    assert missing.what.startswith("ben needs EDIT permission on experiment podium-ledger (number ")
     capabilities = acting("ben", read_capabilities, team)
     assert (capabilities.user_name, capabilities.write_access.is_available, capabilities.ledger_access.is_available) == (
         "ben",
@@ -109,7 +109,7 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
     assert acting("ben", read_capabilities, team).ledger_access.is_available
 
     missing = require_refusal("ben", register_as, team, second_run_id, model, "ben")
-    assert missing.what.startswith("ben needs the right EDIT on model wine")
+    assert missing.what.startswith("ben needs EDIT permission on model wine")
     assert "MANAGE on model wine" in require_refusal("ben", move_as, team, model, "1", "Staging", "ben").what  # deletes an alias
     assert acting("ana", count_versions_and_entries, team, model) == before, "nothing was written"
     acting("ana", run_code, missing.grant_code)  # the creator may grant it, too
@@ -138,7 +138,7 @@ def test_a_reader_sees_a_move_behind_our_back_and_nothing_is_recorded_until_some
     assert acting("rae", record_survey, team) == "may not"
     assert acting("rae", count_versions_and_entries, team, model) == before
     missing = require_refusal("rae", move_as, team, model, "2", "Staging", "rae")
-    assert "rae needs the right EDIT" in missing.what
+    assert "rae needs EDIT permission" in missing.what
     assert acting("ana", read_drifts, team, model) == (drift, True)
     assert acting("rae", count_versions_and_entries, team, model) == (before[0], before[1] + 1)
 
@@ -221,7 +221,7 @@ def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, mon
     assert [warning for warning in page.warning if "the ledger says v1" in warning.value]
     for key in ("models.register", "models.promote.Staging", "models.archive.Archived"):
         assert page.button(key=key).disabled
-        assert "rae needs the right EDIT" in page.button(key=key).help
+        assert "rae needs EDIT permission" in page.button(key=key).help
     assert any("grant_user_permission('rae', 'experiment'" in block.value for block in page.code)
 
     run = app("run", team, run=run_id)
@@ -249,7 +249,7 @@ def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_it
         assert "podium-ledger" in missing.what
         assert "get_experiment_by_name('podium-ledger')" in missing.grant_code
         assert acting("rae", describe_unreadable, backend) == (
-            "This account can read only the experiments that were granted to it: there may be others."
+            "This account can read only experiments granted to it. There may be others."
         )
     finally:
         server.stop()

@@ -81,7 +81,7 @@ def test_a_ledger_that_an_account_cannot_read_is_named_with_the_missing_right(pe
     ledger = client(ana).get_experiment_by_name(LEDGER_EXPERIMENT)
     deny(ledger.experiment_id if ledger else client(ana).create_experiment(LEDGER_EXPERIMENT))
     for read in (verify_all, verify_index, describe_absence):
-        with pytest.raises(MissingPermission, match="rae needs the right READ on experiment podium-ledger"):
+        with pytest.raises(MissingPermission, match="rae needs READ permission on experiment podium-ledger"):
             read(rae)
 
 

@@ -1,4 +1,4 @@
-"""Files of runs and models: listed and fetched from real stores, and nothing outside them can be named."""
+"""Files of runs and models: listed and fetched from real stores, and nothing outside them can be accessed."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ from tests.support.run_factories import ARTIFACT_FILES, log_files, log_model, lo
 
 @pytest.fixture
 def run_location(fresh_store):
-    """A run's place on this machine, its folder made: (place, folder)."""
+    """A run's local artifact location with its folder created: (location, folder)."""
     run_id = log_run(fresh_store, make_experiment(fresh_store, "wine"), "first", model=False)
     location = files.read_locations(fresh_store, run_id)[0]
     folder = folder_of_uri(location.uri)
@@ -60,7 +60,7 @@ def test_files_of_a_run_and_of_its_model_are_listed_and_fetched(request, fresh_s
         files.fetch_file(store, run_location, "nowhere/there.txt")
 
 
-def test_a_folder_that_is_not_there_is_told(fresh_store, run_location):
+def test_a_folder_that_is_not_there_is_reported(fresh_store, run_location):
     with pytest.raises(NotFound):
         files.list_folder(fresh_store, run_location[0], "nowhere")
 
@@ -158,7 +158,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(fresh_store, run_location, monk
         monkeypatch.chdir(folder)  # a socket's path has few characters
         plug.bind("plug")
         for name in ("pipe", "plug"):
-            with pytest.raises(ActionRefused, match="no plain file"):
+            with pytest.raises(ActionRefused, match="not a regular file"):
                 files.fetch_file(fresh_store, location, name)
 
 
@@ -174,7 +174,7 @@ def test_a_large_file_is_refused_with_its_size_before_it_is_read(fresh_store, ru
     location, folder = run_location
     with (folder / "model.bin").open("wb") as sparse:
         sparse.truncate(2_000_000_000)
-    with pytest.raises(ActionRefused, match=r"2,000.0 MB, and at most 10 MB") as raised:
+    with pytest.raises(ActionRefused, match=r"2,000.0 MB; the limit here is 10 MB") as raised:
         files.fetch_file(fresh_store, location, "model.bin")
     assert "MLflow client" in raised.value.next
     with pytest.raises(ActionRefused):
@@ -202,7 +202,7 @@ def test_a_large_file_on_a_server_is_refused_and_nothing_stays_in_the_temporary_
         files.fetch_file(mlflow_server, location, "b#c?.txt")
 
 
-def test_files_logged_through_a_server_are_told_apart_from_a_bare_database(fresh_store):
+def test_files_logged_through_a_server_are_not_read_from_a_bare_database(fresh_store):
     with pytest.raises(BackendError, match="bare database") as raised:
         files.list_folder(fresh_store, ArtifactLocation("mlflow-artifacts:/1/abc/artifacts", run_id="abc"))
     assert "MLFLOW_TRACKING_URI" in raised.value.next
@@ -224,7 +224,7 @@ def test_a_server_cannot_make_podium_read_this_machines_folders(mlflow_server, u
         files.list_folder(mlflow_server, location)
     with pytest.raises(NotFound):
         files.fetch_file(mlflow_server, location, "passwd")
-    with pytest.raises(NotFound, match="no id"):
+    with pytest.raises(NotFound, match="not a valid run id"):
         files.fetch_file(mlflow_server, ArtifactLocation(uri, run_id="../../x"), "passwd")
 
 
@@ -245,7 +245,7 @@ def test_files_in_a_folder_of_the_servers_machine_come_through_the_server(mlflow
     assert files.fetch_file(mlflow_server, run_location, "odd &+é.txt").data == b"odd"
     assert files.fetch_file(mlflow_server, run_location, "plots/deep/a b.csv").data == ARTIFACT_FILES["plots/deep/a b.csv"]
     assert files.fetch_file(mlflow_server, model_location, "MLmodel").data == b"flavors: {}"
-    with pytest.raises(ActionRefused, match="at most"):
+    with pytest.raises(ActionRefused, match="limit here"):
         files.fetch_file(mlflow_server, run_location, "notes.txt", 3)
     with pytest.raises(NotFound):
         files.fetch_file(mlflow_server, run_location, "nowhere.txt")
@@ -260,7 +260,7 @@ def test_a_long_list_is_cut_and_says_so(fresh_store, run_location):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(fresh_store, run_location):
+def test_a_file_that_may_not_be_read_is_reported(fresh_store, run_location):
     location, folder = run_location
     (folder / "mine").write_text("x")
     (folder / "mine").chmod(0)

@@ -1,4 +1,4 @@
-"""Axes and pictures: every run has its place, nothing odd breaks an axis, and picked runs are named."""
+"""Axes and plots: every run has a coordinate, no odd value breaks an axis, and picked runs are named."""
 
 import json
 import math

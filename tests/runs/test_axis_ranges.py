@@ -1,4 +1,4 @@
-"""Ranges: what a brush keeps is exactly what lies under it, and a link brings back the same runs."""
+"""Ranges: a brush keeps exactly the runs under it, and a link restores the same runs."""
 
 import math
 
@@ -134,7 +134,7 @@ def test_a_brush_between_two_lanes_is_a_range_without_a_run_and_says_so():
         axis_range = range_from_brush(axis, low, high)
         assert not any(inside_mask(axis_range, axis))
         assert parse_ranges([format_range(axis_range)], [axis]) == (axis_range,)
-        assert describe_range(axis_range, axis) == "t at none of its values"
+        assert describe_range(axis_range, axis) == "t between two values"
         assert not any(
             brush_span(axis_range, axis)[0] <= coordinate <= brush_span(axis_range, axis)[1] for coordinate in axis.coordinates
         )

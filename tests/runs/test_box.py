@@ -102,5 +102,5 @@ def test_a_sample_of_points_holds_the_picked_runs_and_follows_no_order():
     assert 0.4 < sum(int(run_id[1:]) < MAX_POINTS for run_id in ids) / MAX_POINTS < 0.6
 
 
-def test_one_run_and_one_value_are_drawn_all_the_same():
+def test_one_run_and_one_value_are_still_drawn():
     assert chart_values(draw_box_plot(make_run_table(make_run("only", params={"p": "x"}, metrics={"m": 1}))))

@@ -1,4 +1,4 @@
-"""Charts as pictures: real pixels, the colours of the page, and nothing of the process touched."""
+"""Charts as images: real pixels, the page's colours, and no process state changed."""
 
 import io
 import time

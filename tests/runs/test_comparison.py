@@ -1,4 +1,4 @@
-"""Runs against a baseline: what differs, by how much, in which direction, and a file of it that no spreadsheet runs."""
+"""Runs compared with a baseline: differences with size and direction, and a safe CSV file of them."""
 
 import csv
 import io
@@ -104,7 +104,7 @@ def test_twins_have_no_difference():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.7976931348623157e308])
-def test_what_is_no_number_is_not_judged(value):
+def test_non_numeric_values_get_no_verdict(value):
     for pair in ((value, 1.0), (1.0, value), (value, value)):
         runs = make_run_table(*(make_run(str(n), metrics={"accuracy": number, "other": n}) for n, number in enumerate(pair)))
         row = next((row for row in compare_runs(runs, "0") if row.name == "accuracy"), None)

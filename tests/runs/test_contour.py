@@ -1,4 +1,4 @@
-"""The contour: it refuses what has no surface, never leaves the hull or the measured range, and averages what stands on one place."""
+"""The contour: rejects data without a surface, stays within the hull and the measured range, and averages duplicate points."""
 
 import json
 import math
@@ -49,20 +49,23 @@ def test_a_grid_of_runs_has_a_surface():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (runs_at(*((n, n % 3, n) for n in range(7))), "at least 8 runs with a number in all three; here are 7"),
-        (runs_at(*((n, n, n % 3) for n in range(12))), "All runs lie on one line"),
-        (runs_at(*((n, n % 2, n) for n in range(12))), "at least 3 different numbers each"),
+        (
+            runs_at(*((n, n % 3, n) for n in range(7))),
+            "At least 8 runs with a number in all three columns are needed; there are 7",
+        ),
+        (runs_at(*((n, n, n % 3) for n in range(12))), "All runs are on one line"),
+        (runs_at(*((n, n % 2, n) for n in range(12))), "at least 3 distinct numbers each"),
         (runs_on_grid(height=lambda x, y: 1), "The metric is the same"),
         (runs_at(*((x, y, math.nan) for x in range(4) for y in range(4))), "here are 0"),
         (runs_at((1, 1, 1)), "here are 1"),
     ],
 )
-def test_what_is_lacking_is_said(table, message):
+def test_missing_requirements_are_explained(table, message):
     assert message in problem_of(table)
 
 
 def test_a_column_against_itself_is_refused():
-    assert "two different columns" in surface_problem(
+    assert "Two different columns" in surface_problem(
         compute_coordinates(runs_on_grid(), ("params.x", "params.x"), "metrics.m"), ("params.x", "params.x")
     )
 

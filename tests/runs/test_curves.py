@@ -1,4 +1,4 @@
-"""Curves: where points are placed, how they are smoothed and thinned, and what the picture of them says."""
+"""Curves: placing, smoothing and downsampling of points, and the description of the plot."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ VALUES = st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 1.797e308, 0.
 
 
 def metric_histories(*runs, metric="loss") -> pd.DataFrame:
-    """Histories as they are read: each run (named a, b, c …) is a list of values, or of (step, second, value)."""
+    """Histories as read from a store: each run (named a, b, c …) is a list of values, or of (step, second, value)."""
     rows = []
     for run_id, values in zip("abcdefgh", runs, strict=False):
         samples = [value if isinstance(value, tuple) else (step, step, value) for step, value in enumerate(values)]
@@ -52,7 +52,7 @@ def metric_histories(*runs, metric="loss") -> pd.DataFrame:
 
 
 def run_table(histories, scores=()):
-    """The runs of some histories, with a metric `acc` that colours them."""
+    """The runs of some histories, with a colour metric `acc`."""
     ids = list(dict.fromkeys(histories.run_id))
     values = dict(zip(ids, scores, strict=False))
     runs = [Run(run_id, f"run {run_id}", "1", "FINISHED", "active", metrics={"acc": values.get(run_id, 0.5)}) for run_id in ids]
@@ -223,7 +223,10 @@ def test_fifty_long_runs_stay_small_enough_for_a_browser():
 def test_the_finding_names_the_run_that_ends_best():
     histories = metric_histories([1.0, 0.5], [1.0, 0.25], [0.1, math.nan])
     curve_points, table = build_curve_points(histories, CurveOptions()), run_table(histories)
-    assert describe_curves(curve_points, table, "metrics.loss") == "loss ↓ of 3 runs over step; run c ends best with 0.1000"
+    assert (
+        describe_curves(curve_points, table, "metrics.loss")
+        == "loss ↓ of 3 runs over step; run c has the best last value, 0.1000"
+    )
     assert describe_curves(curve_points, table, "metrics.epoch") == "epoch of 3 runs over step"
     single_history = metric_histories([1.0, 2.0])
     assert (

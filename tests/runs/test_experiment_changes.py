@@ -1,4 +1,4 @@
-"""Experiments made, renamed, deleted and brought back, on a real store."""
+"""Creating, renaming, deleting and restoring experiments on a real store."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_a_name_is_taken_also_by_a_deleted_experiment(fresh_store, wine):
         experiment_changes.rename(fresh_store, other, "wine")
 
 
-def test_a_name_that_was_taken_meanwhile_is_told_in_plain_words(fresh_store, wine, monkeypatch):
+def test_a_name_that_has_been_taken_since_is_reported_in_plain_english(fresh_store, wine, monkeypatch):
     monkeypatch.setattr(client(fresh_store), "get_experiment_by_name", lambda _: None)
     with pytest.raises(BadInput, match="already"):
         experiment_changes.create(fresh_store, "wine")

@@ -1,4 +1,4 @@
-"""The facets that are offered make sense for the runs there are: each would leave some and not others."""
+"""The offered facets make sense for the given runs: each would keep some and drop others."""
 
 import math
 

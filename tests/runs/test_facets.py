@@ -1,4 +1,4 @@
-"""Facets: conditions without a grammar, which survive a link and leave the runs that meet them."""
+"""Facets: conditions without a grammar, which survive a link and keep the runs that meet them."""
 
 import math
 from datetime import timedelta
@@ -75,7 +75,7 @@ def test_a_link_stays_readable(facet, text):
         *("metrics.a=1", "metrics.a~1", "status:1..2", "colour=red", "=x", "lifecycle=active", "tags.a:1..2"),
     ],
 )
-def test_what_is_no_facet_is_none(text):
+def test_an_invalid_facet_is_none(text):
     assert parse_facet(text) is None
 
 

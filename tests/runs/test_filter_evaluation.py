@@ -1,4 +1,4 @@
-"""A filter judged on a table leaves the same runs, in the same order, as MLflow's own search on the store."""
+"""A filter evaluated on a table keeps the same runs, in the same order, as MLflow's own search on the store."""
 
 import math
 import re
@@ -24,7 +24,7 @@ ODD_CHARACTERS = "aAbB%_\\\n\0'\"` éÉſK�￿😀9"
 NAMES = ("n", "log loss", "a/b", "created", "run name", "été")
 ONE_STORE_SETTINGS = settings(
     deadline=None,
-    phases=(Phase.generate,),  # to make a failure smaller would log thousands of runs
+    phases=(Phase.generate,),  # shrinking a failure would log thousands of runs
     max_examples=60,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -109,12 +109,12 @@ def log_generated_run(store, experiment, run):
 
 
 def search_with_mlflow(store, experiment, filter_text):
-    """What the client finds, in its own order: newest first."""
+    """The client's result in its own order: newest first."""
     return [run.info.run_id for run in client(store).search_runs([experiment], filter_text, max_results=1000)]
 
 
 def check_agreement(store, experiment, table, filter_text):
-    """Is the filter readable, and decided on the table? Then the answers must be the same."""
+    """Whether the filter is valid and can be evaluated on the table; asserts that the results are then the same."""
     with suppress(BadInput):
         run_ids = matching_run_ids(parse_filter(filter_text), table)
         if run_ids is None:
@@ -138,7 +138,7 @@ def test_a_filter_on_a_table_leaves_what_mlflow_finds_in_the_store(store, runs, 
 
 @pytest.fixture
 def odd_runs(fresh_store):
-    """Three runs whose values differ only in what a careless comparison overlooks."""
+    """Three runs whose values differ only in ways that a careless comparison misses."""
     experiment = make_experiment(fresh_store, "odd")
     log_run(fresh_store, experiment, "a_c", params={"t": "5", "note": ""}, metrics={"m": math.nan, "k": 1}, tags={"v": "it's"})
     log_run(fresh_store, experiment, "abc", params={"t": "05"}, metrics={"m": math.inf, "k": 2}, data="d1", minute=1)

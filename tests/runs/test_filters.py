@@ -1,4 +1,4 @@
-"""Filters: MLflow's own parser decides, people read plain words, and every offered condition works."""
+"""Filters: MLflow's own parser decides, errors are in plain English, and every suggested condition works."""
 
 from contextlib import suppress
 
@@ -26,12 +26,12 @@ KNOWN_NAMES = KnownNames(
 @pytest.mark.parametrize(
     ("filter_text", "message_part"),
     [
-        ("accuracy > 0.9", "accuracy needs its kind in front: metrics.accuracy."),
-        ("n = '5'", "n needs its kind in front: params.n."),
-        ("duration > 5", "nothing that every run has"),
-        ("metrics.accuracy >", "not complete"),
-        ("metrics.accuracy > 'high'", "compared with a number"),
-        ("metrics.accuracy == 1", "one ="),
+        ("accuracy > 0.9", "accuracy needs a prefix: metrics.accuracy."),
+        ("n = '5'", "n needs a prefix: params.n."),
+        ("duration > 5", "is not a run attribute"),
+        ("metrics.accuracy >", "is incomplete"),
+        ("metrics.accuracy > 'high'", "Compare a metric with a number"),
+        ("metrics.accuracy == 1", "single ="),
         ("metrics.accuracy <> 1", "does not work on numbers"),
         ("metrics.log loss < 1", "backquotes: `log loss`"),
         ("metrics.accuracy > 0.9 or metrics.accuracy < 0.1", "no OR"),
@@ -40,18 +40,18 @@ KNOWN_NAMES = KnownNames(
         ("metrics.accuracy between 0 and 1", "BETWEEN"),
         ("metrics.accuracy > 0.9; status = 'FAILED'", "semicolon"),
         ("metrics.accuracy is null", "parameters and tags only"),
-        ("params.n = 5", "stands in quotes: '5'"),
-        ("params.n = five", "stands in quotes: 'five'"),
+        ("params.n = 5", "in quotes: '5'"),
+        ("params.n = five", "in quotes: 'five'"),
         ("params.n > 5", "is text in MLflow"),
-        ("params.n > '5'", "MLflow keeps parameters as text"),
+        ("params.n > '5'", "MLflow stores parameters as text"),
         ("params.n in ('5', '6')", "list does not work"),
         ("status in ('FAILED')", "IN works for run_id"),
-        ("status = FAILED", "stands in quotes"),
-        ("tags.Author = 'Ana", "opened and not closed"),
+        ("status = FAILED", "in quotes"),
+        ("tags.Author = 'Ana", "A quote is not closed"),
         ("start_time > 'today'", "milliseconds"),
-        ("model.n = '5'", "no kind of thing"),
-        ("dataset.size = '5'", "but no size"),
-        ("1 = 1", "On the left stands a name"),
+        ("model.n = '5'", "is not a valid prefix"),
+        ("dataset.size = '5'", "but not size"),
+        ("1 = 1", "Start a condition with a name"),
     ],
 )
 def test_a_wrong_filter_is_explained_in_plain_words_with_a_right_one(filter_text, message_part):
@@ -67,7 +67,7 @@ def test_a_right_filter_is_taken_apart():
     assert (second.kind, second.comparator) == ("parameter", "LIKE")
 
 
-def test_a_parameter_called_like_a_time_is_text_all_the_same():
+def test_a_parameter_named_like_a_time_is_still_text():
     assert parse_filter("params.start_time LIKE '9%'")[0].comparator == "LIKE"
 
 
@@ -87,7 +87,7 @@ def test_an_unforeseen_message_is_still_a_plain_sentence():
     assert explain_error("x", "Internal: 0x5f3759df", KNOWN_NAMES) == "MLflow cannot read this filter."
 
 
-def test_a_name_that_no_run_has_is_told_with_the_nearest_one():
+def test_a_name_that_no_run_has_is_reported_with_the_nearest_one():
     assert unknown_name_messages(parse_filter("metrics.acuracy > 0.9"), KNOWN_NAMES) == (
         "No run here has a metric called acuracy. Did you mean metrics.accuracy?",
     )
@@ -128,5 +128,5 @@ def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
     assert condition.startswith("status") or value > float(parse_filter(condition)[0].value)
 
 
-def test_a_value_with_both_quotes_cannot_be_said():
+def test_a_value_with_both_quotes_cannot_be_expressed():
     assert quote_value("'\"") == ""

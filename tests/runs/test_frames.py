@@ -1,4 +1,4 @@
-"""Runs become typed tables: a parameter is a number only where every value is one, and no two values are merged."""
+"""Typed tables from runs: a parameter is numeric only if every value is a number, and no two values are merged."""
 
 import re
 from datetime import UTC, datetime, timedelta

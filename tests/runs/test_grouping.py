@@ -1,4 +1,4 @@
-"""Groups: no two values are merged, no run is lost, the numbers are the textbook's, and what nobody can tell is said so."""
+"""Groups: no two values are merged, no run is lost, the statistics match the textbook, and unclear results are marked."""
 
 import math
 from itertools import pairwise
@@ -172,11 +172,11 @@ def test_repeats_that_agree_to_the_last_digit_prove_nothing():
     assert standings(make_group("a", 0.9, 0.9), make_group("b", 0.8, 0.8)) == {"a": "best", "b": "cannot tell"}
 
 
-def test_without_repeats_nobody_can_tell():
+def test_without_repeats_the_result_is_cannot_tell():
     assert set(standings(make_group("a", 0.9), make_group("b", 0.1)).values()) == {"cannot tell"}
 
 
-def test_where_no_way_is_better_nobody_leads():
+def test_without_a_direction_no_group_leads():
     assert set(standings(make_group("a", 1, 2), make_group("b", 5, 6), direction="neither").values()) == {""}
 
 
@@ -206,5 +206,5 @@ def test_the_column_that_tells_most_comes_first_and_many_small_groups_do_not_foo
     assert rank_columns(make_run_table(*runs), ["params.name", "params.depth"], "metrics.m") == ["params.depth", "params.name"]
 
 
-def test_a_text_that_shows_nothing_is_said():
+def test_a_blank_text_gets_a_label():
     assert exact_levels(pd.Series(["", " ", "x", None], dtype="str")).labels == ("empty text", "blank text", "x", NO_VALUE)

@@ -1,4 +1,4 @@
-"""Error bars: the axis holds every run, a wide interval is cut and said, every run stands in the row of its group."""
+"""Error bars: the axis includes every run, a wide interval is clipped and reported, every run is in its group's row."""
 
 import math
 

@@ -55,5 +55,5 @@ def test_a_run_that_goes_on_has_no_end(fresh_store, client, tmp_path):
         ({"accuracy": float("nan")}, None),
     ],
 )
-def test_the_one_number_of_a_list_is_never_measured_on_training_data(metrics, number):
+def test_the_headline_metric_never_comes_from_training_data(metrics, number):
     assert headline_metric(metrics) == number

@@ -1,4 +1,4 @@
-"""What is judged of a table is judged once, and goes when the table goes."""
+"""Results for a table are computed once and freed with the table."""
 
 import gc
 import weakref
@@ -19,7 +19,7 @@ def runs():
     )
 
 
-def test_a_judgement_is_made_once_for_a_table_and_what_is_asked(runs):
+def test_a_result_is_computed_once_per_table_and_arguments(runs):
     calls = []
 
     @memoize_by_table
@@ -32,7 +32,7 @@ def test_a_judgement_is_made_once_for_a_table_and_what_is_asked(runs):
     assert calls == [0, 2, 0]
 
 
-def test_a_table_with_what_is_remembered_of_it_goes_when_nobody_holds_it():
+def test_a_table_and_its_cached_results_are_freed_when_unreferenced():
     table = table_from_runs(Search(("1",)), [Run("a", "a", "1", "FINISHED", "active")], None)
     assert memoize_by_table(len)(table) == 1
     assert len(subset(table, [])) == 0

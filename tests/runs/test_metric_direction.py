@@ -1,4 +1,4 @@
-"""Which way a metric is better: by its name where that leaves no doubt, by tags before that, and by a person's word before all."""
+"""Metric directions: from an unambiguous name, overridden by tags, overridden by a user's choice."""
 
 import json
 
@@ -123,7 +123,7 @@ def test_a_direction_is_saved_with_the_others_and_taken_back(fresh_store):
         set_direction(fresh_store, "999", "q", "less")
 
 
-def test_best_run_verdict_order_and_script_follow_what_is_said():
+def test_best_run_verdict_order_and_script_follow_the_stated_direction():
     table = make_run_table(make_run("a", metrics={"q": 1.0}), make_run("b", metrics={"q": 2.0}))
     assert find_best_run(table, "metrics.q") is None
     assert compare_runs(table, "a")[0].verdicts == ("", "")

@@ -1,4 +1,4 @@
-"""The best, smallest or largest value of a metric instead of its last: equal to a look at every point."""
+"""The best, smallest or largest value of a metric instead of its last: the same as from every point."""
 
 import math
 
@@ -29,7 +29,7 @@ def store(empty_database, tmp_path_factory):
 
 
 def log_and_read_runs(store, runs):
-    """An experiment with these runs, read."""
+    """The table of an experiment with these runs."""
     log_and_read_runs.number = getattr(log_and_read_runs, "number", 0) + 1
     experiment = make_experiment(store, f"e{log_and_read_runs.number}")
     for points in runs:
@@ -38,7 +38,7 @@ def log_and_read_runs(store, runs):
 
 
 def compute_stat(store, table, stat):
-    """The same by a look at every single point."""
+    """The expected values, from every single point."""
     expected = table.metrics.copy()
     for run_id in table.ids:
         for key in map(str, table.metrics):

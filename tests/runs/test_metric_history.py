@@ -1,4 +1,4 @@
-"""Metric histories: the two roads give the same points, and what a spark line keeps of them."""
+"""Metric histories: both readers return the same points, and sparklines sample them."""
 
 import math
 import sqlite3
@@ -31,7 +31,7 @@ POINTS = st.lists(
 
 @pytest.fixture(scope="module")
 def store(empty_database, tmp_path_factory):
-    """One store for all examples: each has run ids of its own."""
+    """One store for all examples: each has its own run ids."""
     return copy_store(empty_database, tmp_path_factory.mktemp("histories"))
 
 
@@ -112,7 +112,7 @@ def test_a_deleted_run_keeps_its_history(store, monkeypatch):
     assert len(read_histories(store, [run_id], ["loss"])) == 2
 
 
-def test_a_locked_file_is_told_and_not_waited_for_forever(fresh_store, monkeypatch):
+def test_a_locked_file_is_reported_and_not_waited_for_forever(fresh_store, monkeypatch):
     monkeypatch.setattr(sqlite_reader, "LOCK_TIMEOUT_SECONDS", 0.05)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")

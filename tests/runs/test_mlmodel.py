@@ -1,4 +1,4 @@
-"""What an MLmodel file says: of today's models and of MLflow 2's, and of files that are none."""
+"""Parsing MLmodel files: of current models and of MLflow 2's, and invalid ones."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.ledger_stores import MLMODEL, make_trained_run
 from tests.support.run_factories import MODEL_FILE, log_run, log_run_with_model, make_experiment
 
 
-def test_flavours_signature_sizes_and_versions_are_told():
+def test_flavours_signature_sizes_and_versions_are_reported():
     model_file = parse_model_file(MODEL_FILE)
     assert model_file.flavours["sklearn"] == {"serialization_format": "skops", "sklearn_version": "1.9.1"}
     assert model_file.inputs == (
@@ -44,13 +44,13 @@ BOMB = "a0: &a0 {k: v}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}
 @pytest.mark.parametrize(
     "text", ["", "just text", "- 1", "a: b: c", DEEP, BOMB, "!!python/object/apply:os.system ['true']", "a: \x00"]
 )
-def test_what_is_no_mlmodel_file_is_told(text):
+def test_what_is_no_mlmodel_file_is_reported(text):
     with pytest.raises(BadInput):
         parse_model_file(text)
 
 
 @pytest.mark.parametrize("text", ["[" + "[]," * 300_000 + "]", "\n".join(f"k{n}: v" for n in range(120_000))])
-def test_a_file_of_too_many_values_is_told_at_once(text):
+def test_a_file_of_too_many_values_is_reported_at_once(text):
     with pytest.raises(BadInput):
         parse_model_file(text)
 
@@ -91,7 +91,7 @@ def test_a_file_and_a_server_give_the_same(fresh_store, mlflow_server):
     assert model_files[0].inputs[0].name == "alcohol"
 
 
-def test_a_model_without_files_is_told(fresh_store):
+def test_a_model_without_files_is_reported(fresh_store):
     run_id = log_run(fresh_store, make_experiment(fresh_store, "bare"), "bare")
     with pytest.raises(NotFound):
         read_model_file(fresh_store, read_model_locations(fresh_store, read_run(fresh_store, run_id))[0])
@@ -121,7 +121,7 @@ def test_a_too_large_file_is_refused_unread(fresh_store, monkeypatch):
 
 @pytest.mark.parametrize("uri", ["s3://bucket/m", "https://evil.invalid/m", "mlflow-artifacts:/0/m", "mlflow-artifacts://evil/m"])
 def test_files_elsewhere_are_not_asked_for(fresh_store, uri):
-    with pytest.raises(ActionRefused, match="not read from here"):
+    with pytest.raises(ActionRefused, match="which Podium does not read"):
         read_model_file(fresh_store, ArtifactLocation(uri, model_id="m-1", name="model"))
 
 

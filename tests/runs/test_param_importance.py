@@ -1,4 +1,4 @@
-"""Importance: what matters comes first, noise is not called important, the same runs give the same numbers."""
+"""Importance: relevant parameters come first, noise is not called important, the same runs give the same numbers."""
 
 import math
 
@@ -14,7 +14,7 @@ from tests.support.run_factories import make_run, make_run_table
 
 
 def search(run_count=80, height=lambda depth, kind, noise: depth + 3 * (kind == "b") + noise / 10):
-    """A random search over a depth, a kind and a parameter that does nothing."""
+    """A random search over a depth, a kind and a parameter without effect."""
     generator = np.random.default_rng(3)
     rows = [(int(generator.integers(1, 9)), str(generator.choice(list("abc"))), generator.normal()) for _ in range(run_count)]
     return make_run_table(
@@ -89,12 +89,14 @@ def test_a_large_search_is_sampled_and_says_so(monkeypatch):
     assert (result.sampled_count, result.measured_count) == (40, 90)
 
 
-def test_what_is_lacking_is_said():
+def test_missing_requirements_are_explained():
     assert missing_requirement(search(MIN_RUNS), "metrics.m") == ""
-    assert f"at least {MIN_RUNS} runs with a number in this metric; here are 3" in missing_requirement(search(3), "metrics.m")
+    assert f"At least {MIN_RUNS} runs with a number in this metric are needed; there are 3" in missing_requirement(
+        search(3), "metrics.m"
+    )
     assert "same in all runs" in missing_requirement(search(30, lambda depth, kind, noise: 1), "metrics.m")
     runs = make_run_table(*(make_run(f"r{n}", params={"p": 1}, metrics={"m": n}) for n in range(30)))
-    assert "parameter with at least two different values" in missing_requirement(runs, "metrics.m")
+    assert "parameter with at least two distinct values" in missing_requirement(runs, "metrics.m")
 
 
 def test_the_picture_says_cannot_tell_where_chance_could_have_given_it():

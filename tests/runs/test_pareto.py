@@ -1,4 +1,4 @@
-"""The Pareto front: nobody on it is beaten, and everybody else is."""
+"""The Pareto front: no point on it is dominated, and every other point is."""
 
 import math
 
@@ -13,7 +13,7 @@ DIRECTION = st.sampled_from(["more", "less"])
 
 
 def beats(first, second, directions) -> bool:
-    """Is `one` at least as good in both, and better in one?"""
+    """Whether `one` is at least as good in both and better in one."""
     gains = [(a - b) * (1 if direction == "more" else -1) for a, b, direction in zip(first, second, directions, strict=True)]
     return min(gains) >= 0 and max(gains) > 0
 
@@ -46,5 +46,5 @@ def test_twins_share_their_place_on_the_front():
 
 
 def test_a_metric_that_is_better_neither_way_has_no_front():
-    with pytest.raises(ValueError, match="better one way"):
+    with pytest.raises(ValueError, match="with a direction"):
         pareto_front([(1, 1)], ("more", "neither"))

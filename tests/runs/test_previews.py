@@ -1,4 +1,4 @@
-"""Previews: the content decides, nothing is run or rendered, and every bomb is told instead of opened."""
+"""Previews: the content decides, nothing is run or rendered, and every bomb is reported, not opened."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def png(width: int, height: int, **more) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG whose head promises far more pixels than its few bytes hold."""
+    """A PNG whose header declares far more pixels than its few bytes contain."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     encoded_chunks = (
@@ -37,7 +37,7 @@ def test_a_picture_is_encoded_anew_whatever_its_name_says(form):
     buffer = io.BytesIO()
     Image.new("RGB", (30, 20), "red").save(buffer, form)
     preview = build_preview("notes.txt", buffer.getvalue())
-    assert (preview.kind, preview.description) == ("picture", f"{form} picture, 30 × 20 pixels")
+    assert (preview.kind, preview.description) == ("picture", f"{form} image, 30 × 20 pixels")
     with Image.open(io.BytesIO(preview.png)) as image:
         assert (image.format, image.size) == ("PNG", (30, 20))
 
@@ -54,7 +54,7 @@ def test_a_large_picture_is_made_smaller_and_says_so():
     preview = build_preview("a.png", png(4000, 10))
     with Image.open(io.BytesIO(preview.png)) as image:
         assert image.size[0] == 1600
-    assert preview.notes == ("Shown smaller than it is.",)
+    assert preview.notes == ("Scaled down.",)
 
 
 @pytest.mark.parametrize("size", [(40_000, 40_000), (6000, 6000), (2**31 - 1, 2**31 - 1)])
@@ -66,8 +66,8 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(size):
     assert time.monotonic() - began < 5
 
 
-def test_a_broken_picture_is_told():
-    assert build_preview("a.png", bomb(30, 30)).description == "Broken PNG picture"
+def test_a_broken_picture_is_reported():
+    assert build_preview("a.png", bomb(30, 30)).description == "Broken PNG image"
 
 
 def test_what_is_no_picture_in_spite_of_its_name_is_shown_as_what_it_is():
@@ -136,12 +136,12 @@ def test_json_is_indented_and_keeps_its_order_and_letters():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"[" * 100_000, "nested more than 60 deep"),
-        (b'{"a":' * 100 + b"1" + b"}" * 100, "nested more than 60 deep"),
+        (b"[" * 100_000, "more than 60 nesting levels"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "more than 60 nesting levels"),
         (b"[" + b"1," * 60_000 + b"1]", "more than 50,000 values"),
         (b'["' + b"x" * 2_000_001 + b'"]', "more than 2,000,000 characters"),
-        (b"[" + b"9" * 10_000 + b"]", "too large to read"),
-        (b'{"a": 1, "a": 2}', "is there twice"),
+        (b"[" + b"9" * 10_000 + b"]", "too large to parse"),
+        (b'{"a": 1, "a": 2}', "occurs twice"),
     ],
 )
 def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
@@ -162,7 +162,7 @@ def test_a_bomb_of_json_is_shown_as_text_with_the_reason(data, reason):
         b"[" + b"\\" * 1_900_000,
     ],
 )
-def test_no_text_takes_long_to_be_told_apart(data):
+def test_no_text_takes_long_to_classify(data):
     began = time.monotonic()
     build_preview("slow.json", data)
     assert time.monotonic() - began < 5
@@ -210,7 +210,7 @@ def test_a_csv_that_is_no_table_is_text():
 
 def test_a_description_of_a_model_is_labelled_and_not_loaded():
     preview = build_preview("model/MLmodel", b"flavors:\n  python_function:\n    loader_module: os\n")
-    assert preview.description == "Description of a model (MLmodel)"
+    assert preview.description == "Model description (MLmodel)"
     assert "not loaded" in preview.notes[0]
 
 
@@ -243,5 +243,5 @@ def test_json_says_the_same_after_it_was_indented(value):
 def test_a_key_that_is_there_twice_among_thousands_is_found_at_once():
     keys = ",".join(f'"k{number}":1' for number in range(49_990))
     begun = time.monotonic()
-    assert "k49989 is there twice" in build_preview("x.json", f'{{{keys},"k49989":2}}'.encode()).notes[0]
+    assert "k49989 occurs twice" in build_preview("x.json", f'{{{keys},"k49989":2}}'.encode()).notes[0]
     assert time.monotonic() - begun < 3

@@ -1,4 +1,4 @@
-"""Which registered versions came from which run: with and without a run id, and for people who may not see the registry."""
+"""Which registered versions came from which run: with and without a run id, and for users without access to the registry."""
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -103,7 +103,7 @@ def test_who_may_not_see_the_registry_still_sees_the_runs(registered, monkeypatc
     assert run_reader.read_run(store, run_id).versions == ()
 
 
-def test_a_locked_registry_is_told_and_not_taken_for_an_empty_one(registered, monkeypatch):
+def test_a_locked_registry_is_reported_and_not_taken_for_an_empty_one(registered, monkeypatch):
     store, experiment, _ = registered
     refuse(monkeypatch, store, TEMPORARILY_UNAVAILABLE)
     with pytest.raises(Busy):

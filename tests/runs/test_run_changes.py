@@ -1,4 +1,4 @@
-"""Changing a run: renaming, tags, the note, restoring; and refusing what nobody should change."""
+"""Changing a run: renaming, tags, the note, restoring; and refusing reserved changes."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_a_file_and_a_server_take_every_change(fresh_store, mlflow_server):
         assert read_run(store, run_id).lifecycle == "active"
 
 
-def test_a_change_is_refused_when_somebody_else_was_quicker(fresh_store, run_id):
+def test_a_change_is_refused_after_a_concurrent_change(fresh_store, run_id):
     name_change, author_change, new_tag = (
         rename_change(read_run(fresh_store, run_id), "mine"),
         tag_change(read_run(fresh_store, run_id), "Author", "me"),
@@ -69,7 +69,7 @@ def test_a_change_is_refused_when_somebody_else_was_quicker(fresh_store, run_id)
     client(fresh_store).set_tag(run_id, "Author", "them")
     client(fresh_store).set_tag(run_id, "new", "them")
     for change in (name_change, author_change, new_tag):
-        with pytest.raises(ActionRefused, match="since you looked"):
+        with pytest.raises(ActionRefused, match="since you opened it"):
             apply_change(fresh_store, change)
     run = read_run(fresh_store, run_id)
     assert (run.name, run.tags["Author"], run.tags["new"]) == ("theirs", "them", "them")
@@ -100,18 +100,18 @@ def test_a_run_that_is_gone_is_not_found(fresh_store):
 
 
 @pytest.mark.parametrize("name", ["", "  \n", "\u202e", "x" * 251])
-def test_a_name_that_says_nothing_or_too_much_is_told(fresh_store, run_id, name):
+def test_a_name_that_says_nothing_or_too_much_is_reported(fresh_store, run_id, name):
     with pytest.raises(BadInput):
         rename_change(read_run(fresh_store, run_id), name)
 
 
 @pytest.mark.parametrize("key", ["", "mlflow.user", "podium.kind", "a\\b", "../x", "/x", "a//b", "x" * 251, "a=b", "é" * 3 + "?"])
-def test_a_tags_name_that_cannot_be_kept_is_told_before_mlflow_is_asked(fresh_store, run_id, key):
+def test_a_tags_name_that_cannot_be_kept_is_reported_before_mlflow_is_asked(fresh_store, run_id, key):
     with pytest.raises(BadInput):
         tag_change(read_run(fresh_store, run_id), key, "value")
 
 
-def test_what_changes_nothing_or_would_be_cut_is_told(fresh_store, run_id):
+def test_what_changes_nothing_or_would_be_cut_is_reported(fresh_store, run_id):
     run = read_run(fresh_store, run_id)
     for change in (
         lambda: rename_change(run, "first"),

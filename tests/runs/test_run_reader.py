@@ -73,7 +73,7 @@ def test_at_most_so_many_runs_are_read_and_the_rest_is_not_counted(fresh_store, 
     assert (full_table.ids, full_table.total, full_table.is_complete) == (tuple(ids[::-1]), 5, True)
 
 
-def test_who_waits_is_told_how_many_runs_were_read(fresh_store, experiment, monkeypatch):
+def test_progress_reports_how_many_runs_were_read(fresh_store, experiment, monkeypatch):
     monkeypatch.setattr(run_reader, "PAGE_SIZE", 2)
     for n in range(5):
         log_run(fresh_store, experiment, f"r{n}", minute=n, model=False)
@@ -132,7 +132,7 @@ def test_a_filter_leaves_what_mlflow_itself_would(fresh_store, experiment):
     assert table.search.filter.strip() == "metrics.`log loss` < 0.5 and params.n = '5'"
 
 
-def test_a_wrong_filter_is_told_before_anything_is_read(fresh_store, experiment):
+def test_a_wrong_filter_is_reported_before_anything_is_read(fresh_store, experiment):
     with pytest.raises(BadInput, match="OR"):
         run_reader.read_runs(fresh_store, Search((experiment,), "metrics.a > 1 or metrics.b > 1"))
 

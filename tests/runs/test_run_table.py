@@ -1,4 +1,4 @@
-"""What differs, in which order, which run is best, and how picked runs compare."""
+"""Varying columns, their order, the best run, and the comparison of picked runs."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Children stand below their parents, the best child speaks for its family, and no run is ever lost."""
+"""Children are below their parents, the best child represents its family, and no run is ever lost."""
 
 import math
 
@@ -103,7 +103,7 @@ def test_in_a_family_of_three_floors_every_floor_has_its_best():
     assert best_children(runs, ACC) == ["low2", "leaf"]
 
 
-def test_all_runs_stay_when_nobody_can_say_which_is_better():
+def test_all_runs_stay_without_a_metric_direction():
     runs = make_run_table(
         make_run("a", metrics={"epoch": 1}, parent="mum"), make_run("b", metrics={"epoch": 2}, parent="mum"), make_run("mum")
     )

@@ -1,4 +1,4 @@
-"""Views kept in the backend: nobody loses one, nothing that others wrote breaks the list."""
+"""Views saved in the backend: none is lost, and no foreign tag breaks the list."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -115,7 +115,7 @@ def test_a_store_that_cannot_drop_tags_marks_the_view_deleted(fresh_store, wine,
         "[" * 4_900,
     ],
 )
-def test_what_is_no_view_is_skipped_and_counted(fresh_store, wine, value):
+def test_an_invalid_view_is_skipped_and_counted(fresh_store, wine, value):
     view = save(fresh_store, make_view(wine))
     client(fresh_store).set_experiment_tag(wine, VIEW_TAG_PREFIX + "01", value)
     assert read_saved_views(fresh_store, wine) == SavedViews((view,), 1)
@@ -125,7 +125,9 @@ def test_what_is_no_view_is_skipped_and_counted(fresh_store, wine, value):
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60), st.text(st.characters(codec="utf-8")))
 def test_any_name_and_any_query_come_back(fresh_store, name, query):
     wine = make_experiment(fresh_store, f"wine {datetime.now(UTC).timestamp()}")
-    if any(character.isprintable() and not character.isspace() for character in name):  # else there is no name: refused below
+    if any(
+        character.isprintable() and not character.isspace() for character in name
+    ):  # otherwise there is no name: refused below
         view = save(fresh_store, make_view(wine, name, query))
         assert read_saved_views(fresh_store, wine) == SavedViews((view,), 0)
         assert view.query == query
@@ -149,7 +151,7 @@ def test_a_taken_name_is_refused_whatever_its_case(fresh_store, wine):
 
 
 def test_a_view_that_is_too_long_is_refused_in_words(fresh_store, wine):
-    with pytest.raises(BadInput, match="5,000 in a tag"):
+    with pytest.raises(BadInput, match="limit of a tag is 5,000"):
         save(fresh_store, make_view(wine, query="p" * MAX_TAG_LENGTH))
     assert read_tags(fresh_store, wine) == {}
 

@@ -1,4 +1,4 @@
-"""The code that makes this: it runs as it stands for every picture, and no name can become code."""
+"""Exported scripts: they run unchanged for every plot, and no name can become code."""
 
 import ast
 import json
@@ -25,7 +25,7 @@ EVIL = '"""\nimport os; os.system("true")\n\'\\" + x #'
 
 
 def make_spec(plot: str = "Scatter", text: str = "m", **other_fields) -> ScriptSpec:
-    """A recipe in which every foreign place holds `text`."""
+    """A specification with `text` in every foreign field."""
     fields = {
         "search": Search((text,), text),
         "conditions": (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x")),
@@ -87,7 +87,7 @@ def test_a_picture_without_its_columns_becomes_the_table():
 
 @pytest.fixture(scope="module")
 def script_results(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> dict[str, tuple[str, Path]]:
-    """Every script, run in one process of its own on a real store: name → what it said, and its folder."""
+    """Every script, each run in a separate process on a real store: its output and folder by name."""
     from tests.conftest import copy_store
 
     store = copy_store(empty_database, tmp_path_factory.mktemp("recipe-store"))
@@ -215,8 +215,8 @@ def test_the_script_leaves_the_runs_that_the_page_leaves(script_results, name, l
 
 
 @pytest.mark.parametrize("name", ["none", "early"])
-def test_a_script_that_leaves_nothing_says_so(script_results, name):
-    assert script_results[name][0].startswith("No run is left.")
+def test_a_script_without_remaining_runs_says_so(script_results, name):
+    assert script_results[name][0].startswith("No run left after filtering.")
 
 
 def test_the_best_value_is_read_from_the_history(script_results):

@@ -1,4 +1,4 @@
-"""A mark of a local file is another one after every write, and never that of a file that is gone."""
+"""The change marker of a local file changes after every write, and is never that of a deleted file."""
 
 import shutil
 import sqlite3
@@ -71,11 +71,11 @@ def test_a_server_and_a_missing_file_have_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nobody_waits_for_a_mark_and_a_locked_file_has_none_for_now(fresh_store, monkeypatch):
+def test_a_marker_never_waits_and_a_locked_file_has_none_for_now(fresh_store, monkeypatch):
     monkeypatch.setattr(sqlite_change_marker, "LOCK_TIMEOUT_SECONDS", 0.01)
     read_change_marker(fresh_store)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None, timeout=0)) as db:
-        db.execute("begin exclusive")  # a mark that held a lock would forbid this
+        db.execute("begin exclusive")  # a marker that held a lock would prevent this
         assert read_change_marker(fresh_store) is None
         db.execute("rollback")
     assert read_change_marker(fresh_store) is not None

@@ -1,4 +1,4 @@
-"""The two roads to the runs of an experiment give the same table, cell by cell; and when the SQLite road is left to the client."""
+"""Both readers return the same table cell by cell; and when the SQLite reader leaves the work to the client."""
 
 import math
 import shutil
@@ -43,7 +43,7 @@ def read_by_sql(store, search):
 
 
 def check_same_table(store, search):
-    """Both roads give the same tables: ids, order, columns, types and every cell, and the same total where both know it. Gives the table."""
+    """Assert that both readers return the same ids, order, columns, types, cells, and total if both know it. Returns the table."""
     by_client, by_sql = read_by_client(store, search), read_by_sql(store, search)
     assert by_sql.ids == by_client.ids
     for name in TABLES:
@@ -55,7 +55,7 @@ def check_same_table(store, search):
 
 
 def execute(store, *statements):
-    """What only other writers than MLflow's client leave behind."""
+    """Data that only writers other than MLflow's client leave behind."""
     with closing(sqlite3.connect(store.path)) as db, db:
         for statement, *values in statements:
             db.execute(statement, values)
@@ -93,7 +93,7 @@ DATA = st.lists(
     st.tuples(st.sampled_from("xyz"), st.sampled_from(["1", "2"]), st.sampled_from(["", "train", "tést"])), max_size=3
 )
 ORIGINS = ("run", "model", "runless model", "another model", "nowhere", "deleted", "prompt", "no stage")
-"""How a registered version tells where it came from."""
+"""The forms in which a registered version names its origin."""
 OWN_TAGS = ("mlflow.user", "mlflow.parentRunId", "mlflow.runName", "mlflow.source.name", "mlflow.log-model.history")
 LONG = "replace(hex(zeroblob(250)), '00', 'kü')"
 SPOIL_STATEMENTS = {
@@ -108,7 +108,7 @@ SPOIL_STATEMENTS = {
     "long metric": f"insert into latest_metrics (key, value, step, is_nan, run_uuid) values ({LONG}, 1, 0, 0, ?1)",
     "infinity": "insert into latest_metrics (key, value, step, is_nan, run_uuid) values ('infinity', 9e999, 0, 0, ?1)",
 }
-"""What no client lets through, but other programs write: half a run, keys of 500 characters, a true infinity."""
+"""Data that no client accepts but other programs write: half a run, keys of 500 characters, a true infinity."""
 RUNS = st.lists(
     st.fixed_dictionaries(
         {
@@ -152,7 +152,7 @@ DROP_RUN_ID = "update model_versions set run_id = null where name = ? and versio
 
 
 def log_generated_run(store, experiment, spec):
-    """Log one generated run through the client, then spoil it as another program could."""
+    """Log one generated run through the client, then damage it as another program could."""
     mlflow = client(store)
     run_id = mlflow.create_run(experiment, start_time=NOON + spec["minute"], run_name=spec["name"]).info.run_id
     for key, value, step, moment in spec["points"]:
@@ -180,7 +180,7 @@ def log_generated_run(store, experiment, spec):
 
 
 def register(store, run_id, name, origin):
-    """Register a version that tells its origin well, badly or not at all; or one that MLflow's search does not give."""
+    """Register a version that names its origin well, badly or not at all; or one that MLflow's search does not return."""
     mlflow, run = client(store), client(store).get_run(run_id)
     name = f"prompt {name}" if origin == "prompt" else name
     with suppress(MlflowException):  # there already
@@ -208,7 +208,7 @@ def register(store, run_id, name, origin):
 @settings(
     max_examples=20,
     deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # each example is a database: to shrink a failing one takes minutes
+    phases=[Phase.explicit, Phase.generate],  # each example is a database: shrinking a failing one takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 def test_both_roads_give_the_same_table_whatever_was_logged(run_specs, searches, empty_database, tmp_path_factory):
@@ -231,7 +231,7 @@ def experiment(fresh_store):
 
 
 def test_both_roads_agree_on_every_oddity_at_once(fresh_store, experiment):
-    """The cases that chance may miss, in one store."""
+    """The cases that random examples may miss, in one store."""
 
     def log(name, **odd):
         return log_generated_run(fresh_store, experiment, PLAIN_RUN | {"name": name} | odd)
@@ -347,7 +347,7 @@ def test_an_unknown_schema_is_left_to_the_client(fresh_store, experiment, monkey
 @pytest.mark.parametrize(
     "statement", ["delete from alembic_version", "insert into alembic_version values ('another')", "drop table alembic_version"]
 )
-def test_a_schema_that_is_not_told_or_told_twice_is_left_to_the_client(fresh_store, experiment, statement):
+def test_a_missing_or_ambiguous_schema_is_left_to_the_client(fresh_store, experiment, statement):
     execute(fresh_store, (statement,))
     assert sqlite_reader.read_run_columns(fresh_store, make_search(experiment)) is None
 
@@ -409,7 +409,7 @@ def test_a_file_that_is_no_database_is_left_to_the_client(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["what?mode=rwc", "50% off", "a#b", "ünï cøde", "%41", "q?x=1&y#z%20"])
-def test_a_path_with_marks_of_an_address_is_read_all_the_same(fresh_store, experiment, tmp_path, folder):
+def test_a_path_with_url_characters_is_still_read(fresh_store, experiment, tmp_path, folder):
     run_id = log_run(fresh_store, experiment, "first")
     (tmp_path / folder).mkdir()
     shutil.copy(fresh_store.path, tmp_path / folder / "ml%20f?l#ow.db")
@@ -426,7 +426,7 @@ def test_reading_changes_no_byte_and_works_in_a_file_nobody_may_write(fresh_stor
     assert (fresh_store.path.read_bytes(), sorted(fresh_store.path.parent.iterdir())) == before
 
 
-def test_a_locked_database_is_told_as_busy(fresh_store, experiment, monkeypatch):
+def test_a_locked_database_is_reported_as_busy(fresh_store, experiment, monkeypatch):
     monkeypatch.setattr(sqlite_reader, "LOCK_TIMEOUT_SECONDS", 0.05)
     with closing(sqlite3.connect(fresh_store.path, isolation_level=None)) as db:
         db.execute("begin exclusive")

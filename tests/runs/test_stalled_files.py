@@ -1,4 +1,4 @@
-"""Files that do not come in: a server, or a cloud, that stops in the middle is told, and a look at it ends."""
+"""Stalled downloads: a server or cloud that stops midway is reported, and the request ends."""
 
 import socket
 import time
@@ -36,7 +36,7 @@ def hang(_: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("talk", [hang, dribble])
-def test_a_folder_of_the_servers_own_machine_that_does_not_come_in_is_told(talk):
+def test_a_folder_of_the_servers_own_machine_that_does_not_come_in_is_reported(talk):
     with scripted_server(talk) as port:
         backend = Backend(f"http://127.0.0.1:{port}", "server")
         with pytest.raises(NoAnswer, match="stopped answering"):
@@ -46,13 +46,13 @@ def test_a_folder_of_the_servers_own_machine_that_does_not_come_in_is_told(talk)
 
 
 @pytest.mark.parametrize("kind", ["hang", "dribble"])
-def test_a_file_of_a_run_that_does_not_come_in_is_told_and_comes_in_later(mlflow_server, tmp_path, kind):
+def test_a_file_of_a_run_that_does_not_come_in_is_reported_and_comes_in_later(mlflow_server, tmp_path, kind):
     run_id = log_run(mlflow_server, make_experiment(mlflow_server, f"stalled {kind}"), "first", model=False)
     log_files(mlflow_server, run_id, tmp_path / "logged")
     with serve_faulty_proxy(mlflow_server) as (backend, proxy):
         location = files.read_locations(backend, run_id)[0]
         proxy.fail(kind, "GET mlflow-artifacts/FILE")
-        with pytest.raises(NoAnswer, match=r"notes\.txt did not come in"):
+        with pytest.raises(NoAnswer, match=r"notes\.txt could not be downloaded"):
             files.fetch_file(backend, location, "notes.txt")
         proxy.fail(kind, "GET mlflow-artifacts/artifacts")
         with pytest.raises(NoAnswer):
@@ -61,7 +61,7 @@ def test_a_file_of_a_run_that_does_not_come_in_is_told_and_comes_in_later(mlflow
         assert files.fetch_file(backend, location, "notes.txt").data == ARTIFACT_FILES["notes.txt"]
 
 
-REDIRECTED = "redirects this request.* Podium follows no redirect"
+REDIRECTED = "redirects this request.* Podium does not follow redirects"
 
 
 def test_a_redirect_in_place_of_a_file_or_a_list_is_an_error_and_not_an_empty_file(mlflow_server, tmp_path, monkeypatch):
@@ -98,10 +98,10 @@ def test_a_redirect_for_a_file_in_a_folder_of_the_servers_own_machine_is_an_erro
 
 
 @pytest.mark.slow
-def test_a_cloud_that_gives_no_answer_is_told(mlflow_server, monkeypatch):
+def test_a_cloud_that_gives_no_answer_is_reported(mlflow_server, monkeypatch):
     with scripted_server(hang) as port:
         monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "none")
-        with pytest.raises(NoAnswer, match="The list of files did not come in"):
+        with pytest.raises(NoAnswer, match="The list of files could not be downloaded"):
             files.list_folder(mlflow_server, ArtifactLocation("s3://bucket/r/artifacts", run_id="r"))

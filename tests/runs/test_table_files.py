@@ -1,4 +1,4 @@
-"""Files to take along: no cell runs in a spreadsheet, no type is lost in JSON, no name leaves its folder."""
+"""Exported files: no cell runs in a spreadsheet, no type is lost in JSON, no name leaves its folder."""
 
 import csv
 import io

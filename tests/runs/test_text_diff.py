@@ -1,4 +1,4 @@
-"""Differences of two texts: signs instead of colours alone, unchanged stretches folded, a cap on the work."""
+"""Text diffs: signs in addition to colours, unchanged stretches folded, a cap on the work."""
 
 import time
 

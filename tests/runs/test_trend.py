@@ -1,4 +1,4 @@
-"""The trend: the line and its interval are those of the textbook, and it says when there is none."""
+"""The trend: the line and its interval match the textbook, and a missing trend has a reason."""
 
 import math
 
@@ -67,13 +67,13 @@ def test_on_logarithmic_axes_a_power_law_is_a_line():
 @pytest.mark.parametrize(
     ("xs", "ys", "reason"),
     [
-        ([1, 2, 3], [1, 2, 3], "4 runs with both values, here are 3"),
-        ([1, 2, 3, None, 5], [1, 2, None, 4, 5], "here are 3"),
-        ([7] * 6, range(6), "two different values"),
+        ([1, 2, 3], [1, 2, 3], "4 runs with both values, there are 3"),
+        ([1, 2, 3, None, 5], [1, 2, None, 4, 5], "there are 3"),
+        ([7] * 6, range(6), "two distinct values"),
         ([], [], "here are 0"),
     ],
 )
-def test_it_says_what_it_needs(xs, ys, reason):
+def test_a_missing_trend_has_a_reason(xs, ys, reason):
     trend = fit_trend(xs, ys, log_x=False, log_y=False)
     assert isinstance(trend, NoTrend)
     assert reason in trend.reason

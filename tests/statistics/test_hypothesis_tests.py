@@ -1,4 +1,4 @@
-"""Hypothesis tests: Welch's test and Holm's correction equal the formulas that they are taken from."""
+"""Hypothesis tests: Welch's test and Holm's correction match their source formulas."""
 
 import gc
 import math
@@ -56,7 +56,7 @@ def test_holm_stops_where_the_false_discovery_rate_would_go_on():
 
 
 def test_a_correction_looks_for_no_garbage_in_what_is_there_already():
-    """statsmodels collects at every call; in a process with much in memory that took longer than the whole page."""
+    """statsmodels collects garbage at every call; in a process with much in memory that took longer than the complete page."""
     collections_before = gc.get_stats()[2]["collected"]
     cycle = [None]
     cycle[0] = cycle

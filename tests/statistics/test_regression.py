@@ -1,4 +1,4 @@
-"""Regression: the line, its interval and that of its slope equal the textbook's formulas."""
+"""Regression: the line, its interval and that of its slope match the textbook formulas."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The pages in docs/ that are promises: what they say of a packet is what a packet holds, and their code runs."""
+"""The specifications in docs/: their description of a packet matches its content, and their code runs."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def table_members(heading):
 
 @pytest.fixture
 def answer_packet(fresh_store):
-    """The packet of the bank's answer, as it is written down."""
+    """The packet of the bank's answer."""
     make_registered_model(fresh_store, "card-fraud", 3, {"3": "Production"}, {"production": "3"})
     import_history(make_writer(fresh_store, "ines"), "card-fraud", ImportFile(FRAUD.name, FRAUD.read_bytes()))
     now = make_writer(fresh_store).clock()

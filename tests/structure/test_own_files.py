@@ -1,4 +1,4 @@
-"""The tests use nothing of the person who runs them: neither their environment nor the stores in the project's folder."""
+"""The tests use nothing of the user who runs them: neither their environment nor the stores in the project folder."""
 
 import sqlite3
 import subprocess
@@ -50,7 +50,7 @@ def test_a_program_that_a_test_starts_in_another_folder_finds_the_modules_of_the
     subprocess.run([sys.executable, "-c", "import lib, tests"], cwd=tmp_path, check=True)
 
 
-def test_nothing_that_git_is_told_to_ignore_is_committed():
+def test_nothing_that_git_is_reported_to_ignore_is_committed():
     if not (PROJECT_FOLDER / ".git").exists():
         pytest.skip("This is no checkout.")
     command = ["git", "-C", str(PROJECT_FOLDER), "ls-files", "--cached", "--ignored", "--exclude-standard"]

@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows: sizes, names, who may draw, whose state is global, what a demo may import."""
+"""Project rules that no linter checks: sizes, names, where Streamlit is used, global state, imports of demos."""
 
 import ast
 import re
@@ -25,12 +25,12 @@ shown so some stands standing told there thing things this typed understood unfi
 when where which who whole whose why wish wished with without word words written wrote
 """
 EVERYDAY = frozenset(_EVERYDAY_WORDS.split())
-"""Words that may be part of a name and are none by themselves: they do not say what a thing is. MLflow's own compounds are names."""
+"""Words that may be part of a name but are not names themselves: they do not say what a thing is. MLflow's own compounds are names."""
 _MEANINGLESS_WORDS = """
 anew asked beside deed found held here kept made meant one picked said seen shown told whose
 """
 MEANINGLESS = frozenset(_MEANINGLESS_WORDS.split())
-"""Names that no variable and no argument has: they say that there is something, not what it is."""
+"""Names that no variable or argument may have: they do not say what the value is."""
 
 
 def relative_path(path: Path) -> str:
@@ -42,7 +42,7 @@ def parse_module(path: Path) -> ast.Module:
 
 
 def imported_names(path: Path) -> set[str]:
-    """The full names of everything a file imports, wherever the import stands."""
+    """The full names of everything a file imports, at any position."""
     names = set()
     for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.Import):
@@ -110,7 +110,7 @@ def test_no_class_or_public_function_has_an_everyday_word_for_a_name(path):
 
 @pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_no_local_name_hides_what_it_holds(path):
-    """Fields of classes are left out: some are keys in stored JSON and keep their word."""
+    """Fields of classes are excluded: some are keys in stored JSON and cannot be renamed."""
     nodes = [node for function in functions_in(path) for node in ast.walk(function)]
     names = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     arguments = {node.arg for node in nodes if isinstance(node, ast.arg)}
@@ -118,7 +118,7 @@ def test_no_local_name_hides_what_it_holds(path):
 
 
 def test_a_test_module_is_no_library():
-    """What tests share is in tests/support or in a conftest."""
+    """Shared test code is in tests/support or in a conftest."""
     old_code_folder = PROJECT_ROOT / "tests" / "support" / "written_by_533b392"
     modules = [
         path
@@ -175,7 +175,7 @@ def test_nobody_catches_every_exception(path):
 
 @pytest.mark.parametrize("path", OURS, ids=relative_path)
 def test_dates_are_written_as_every_platform_knows_them(path):
-    """`%-d` is of glibc: Python raises ValueError for it on Windows. In the formats of charts it is d3's own."""
+    """`%-d` is specific to glibc: Python raises ValueError for it on Windows. In chart formats it belongs to d3."""
     python_formats = re.findall(r":%-|[^{}]:%[^}\"]*%-|strftime\([^)]*%-", path.read_text())
     assert python_formats == []
 
@@ -196,7 +196,7 @@ def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in widgets
         and ast.unparse(node.func.value) == "st"
-        and not any(keyword.arg is None for keyword in node.keywords)  # **bound("x") brings its key along
+        and not any(keyword.arg is None for keyword in node.keywords)  # **bound("x") includes its key
     ]
     keys = {
         call.lineno: next((ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "key"), "") for call in calls
@@ -205,7 +205,7 @@ def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
 
 
 def is_declared_pure(path: Path) -> bool:
-    """Whether a module's docstring has the word "Pure" as a sentence of its own, or in front of a semicolon."""
+    """Whether a module's docstring has the word "Pure" as a sentence of its own, or before a semicolon."""
     return re.search(r"\bPure[.;]", ast.get_docstring(parse_module(path)) or "") is not None
 
 
@@ -216,7 +216,7 @@ def test_a_module_that_calls_itself_pure_is(path):
 
 
 def _is_in_any(module: str, packages: list[str]) -> bool:
-    """Whether a module is one of these, or lies in one of them; all by their dotted names."""
+    """Whether a module is one of these packages or in one of them, by dotted name."""
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 
@@ -230,7 +230,7 @@ def test_the_contract_of_purity_names_every_module_that_calls_itself_pure():
 
 
 def _conditional_placeholder_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[int]:
-    """Lines of this function that make a placeholder only sometimes: in a branch, in a loop, or after a way out."""
+    """Lines of this function that create a placeholder only sometimes: in a branch, in a loop, or after an early return."""
     lines, may_have_returned = [], False
     for statement in function.body:
         placeholder_lines = [
@@ -244,5 +244,5 @@ def _conditional_placeholder_lines(function: ast.FunctionDef | ast.AsyncFunction
 
 @pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
 def test_a_place_for_progress_is_there_in_every_run_of_a_page(path):
-    """One that comes and goes shifts what follows, and the browser draws every chart anew, also one that a hand is brushing."""
+    """One that comes and goes shifts the elements after it, and the browser redraws every chart, even one that is being brushed."""
     assert {function.name: lines for function in functions_in(path) if (lines := _conditional_placeholder_lines(function))} == {}

@@ -1,4 +1,4 @@
-"""The page that says what the record withstands: each row names tests, and the tests are there."""
+"""The page on what the record withstands: each row names tests, and these tests exist."""
 
 import re
 

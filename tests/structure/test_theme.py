@@ -1,4 +1,4 @@
-"""The colours of charts and pictures are those of the page around them, and the fonts are where the palette says."""
+"""Charts and pictures use the colours of the page around them, and the fonts are where the palette expects them."""
 
 import tomllib
 

@@ -1,1 +1,1 @@
-"""What runs say together: directions of metrics, trees, comparisons, groups, importance, the Pareto front. Pure."""
+"""Analysis of runs: metric directions, trees, comparisons, groups, importance, the Pareto front. Pure."""

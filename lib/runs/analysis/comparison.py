@@ -1,7 +1,7 @@
-"""Compares runs with a baseline, row by row: metrics, parameters, tags, environment, data, code. Pure.
+"""Compare runs with a baseline, row by row: metrics, parameters, tags, environment, data, code. Pure.
 
-A `ComparisonRow` has the value of each run, and for a number its change from the baseline and what that means. The page chooses
-between all rows and those that differ.
+A `ComparisonRow` has the value of each run and, for numbers, the change from the baseline and its verdict. The page shows all rows or
+only those that differ.
 """
 
 import csv
@@ -50,11 +50,10 @@ _ENVIRONMENT_TAG = re.compile(rf"({_ENVIRONMENT_WORDS})([._ -]?(version|name))?"
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """A metric, parameter, tag or the like of all runs, in their order.
+    """A metric, parameter, tag or similar of all runs, in their order.
 
-    `values` are as people read them, `logged` as they were logged (empty where a run has none). `changes` are signed, each run less the
-    baseline, empty where one of the two is no number and for the baseline itself; `verdicts` say what a change of a metric means, which
-    depends on its `direction`.
+    `values` are for display, `logged` as they were logged (empty if a run has none). `changes` are signed, run minus baseline, and empty
+    for the baseline itself or if either is not a number. `verdicts` judge the change of a metric by its `direction`.
     """
 
     kind: RowKind
@@ -68,14 +67,14 @@ class ComparisonRow:
 
     @property
     def title(self) -> str:
-        """The name, of a metric with its arrow."""
+        """The name, with a metric's arrow."""
         return title_with_arrow(self.name, self.direction)
 
 
 def choose_baseline(runs: RunTable, requested_run_id: str) -> str:
-    """The run that the others are compared with: the requested one, else one with a version in Production, else the first.
+    """Return the run to compare the others with: the requested one, else one with a version in Production, else the first.
 
-    Raises IndexError when there is no run.
+    Raises IndexError if there is no run.
     """
     if requested_run_id in runs.identity.index:
         return requested_run_id
@@ -84,14 +83,14 @@ def choose_baseline(runs: RunTable, requested_run_id: str) -> str:
 
 
 def is_champion(runs: RunTable, run_id: str) -> bool:
-    """Was a version registered from it that is in Production?"""
+    """Whether a version registered from this run is in Production."""
     return any(version.stage == PRODUCTION for version in runs.identity.versions[run_id])
 
 
 def runs_to_compare(all_runs: RunTable, filtered_runs: RunTable, selected_run_ids: Sequence[str], color: str) -> list[str]:
-    """The run ids to compare: the selected ones, up to twenty; with none or one selected, the best filtered ones after it, ten in all.
+    """Return the run ids to compare: up to twenty selected ones; with at most one selected, the best filtered ones after it, ten in all.
 
-    Where the metric has no direction, they are the first filtered ones.
+    If the metric has no direction, these are the first filtered ones.
     """
     known_ids = [run_id for run_id in selected_run_ids if run_id in all_runs.identity.index]
     if len(known_ids) > 1:
@@ -105,7 +104,7 @@ def runs_to_compare(all_runs: RunTable, filtered_runs: RunTable, selected_run_id
 
 
 def compare_runs(runs: RunTable, baseline: str, first_metric: str = "") -> list[ComparisonRow]:
-    """Everything these runs have, compared with the baseline: metrics (`first_metric` on top), parameters, data, code, tags."""
+    """Compare all fields of these runs with the baseline: metrics (`first_metric` on top), parameters, data, code, tags."""
     baseline_index = runs.ids.index(baseline)
     names = sorted(metric_columns(runs), key=lambda name: name != first_metric)
     rows = [
@@ -120,16 +119,16 @@ def compare_runs(runs: RunTable, baseline: str, first_metric: str = "") -> list[
 
 
 def verdict_summary(rows: Sequence[ComparisonRow], run_index: int) -> str:
-    """How many metrics of the run at this index are better, worse and the same as the baseline's, in words; empty without a verdict."""
+    """Count in words the metrics of the run at this index that are better, worse and the same as the baseline's; empty without verdicts."""
     verdicts = [row.verdicts[run_index] for row in rows if row.kind == "metric"]
     parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in _VERDICTS if verdict in verdicts]
     return ", ".join(parts)
 
 
 def rows_as_csv(rows: Sequence[ComparisonRow], run_names: Sequence[str]) -> str:
-    """The rows as CSV with what was logged, and for each run but the baseline the change and its verdict.
+    """Return the rows as CSV with the logged values, and the change and verdict for each run but the baseline.
 
-    A cell that a spreadsheet would run as a formula gets an apostrophe in front; plain numbers stay as they are.
+    A cell that a spreadsheet would run as a formula gets a leading apostrophe; plain numbers stay as they are.
     """
     compared_indices = [index for index in range(len(run_names)) if any(row.changes[index] for row in rows)]
     header = [
@@ -152,7 +151,7 @@ def rows_as_csv(rows: Sequence[ComparisonRow], run_names: Sequence[str]) -> str:
 
 
 def count_equal_rows(rows: Sequence[ComparisonRow]) -> int:
-    """How many metrics and parameters are the same in all runs."""
+    """Return how many metrics and parameters are the same in all runs."""
     return sum(row.kind in ("metric", "parameter") and not row.is_different for row in rows)
 
 
@@ -182,7 +181,7 @@ def _param_row(runs: RunTable, name: str, baseline_index: int) -> ComparisonRow:
     texts = tuple(format_param(value) if pd.notna(value) else "not set" for value in values)
     logged = tuple(str(text) if pd.notna(text) else "" for text in logged_values)
     distinct_count = runs.params[name].nunique(dropna=False)
-    if len(set(texts)) < distinct_count:  # two numbers that read alike in six digits
+    if len(set(texts)) < distinct_count:  # two numbers that look the same in six digits
         texts = tuple(text if pd.notna(value) else "not set" for text, value in zip(logged, values, strict=True))
     baseline_value = values[baseline_index]
     changes = tuple(
@@ -227,14 +226,14 @@ def _code_rows(runs: RunTable) -> Iterator[ComparisonRow]:
 
 
 def _short_commits(commits: Sequence[str]) -> list[str]:
-    """Commits as people compare them; two that begin alike stay two."""
+    """Return short commits that stay distinct even if two start alike."""
     prefixes = {commit: commit[:SHORT_COMMIT_LENGTH] for commit in commits}
     labels = prefixes if len(set(prefixes.values())) == len(prefixes) else short_labels(commits, 2 * SHORT_COMMIT_LENGTH)
     return [labels[commit] for commit in commits]
 
 
 def _tag_rows(runs: RunTable) -> Iterator[ComparisonRow]:
-    """MLflow's own tags only where they describe the environment; the team's own tags after them."""
+    """Yield MLflow's tags that describe the environment, then the team's own tags."""
     yield from (
         _text_row("environment", title, texts, "not logged")
         for tag, title in _ENVIRONMENT_TAGS.items()

@@ -1,6 +1,6 @@
-"""Which way metrics are better, as tags say it: Podium's own tag of an experiment, MLflow's, and Optuna's of each run. Pure.
+"""Metric directions from tags: Podium's own tag of an experiment, MLflow's, and Optuna's of each run. Pure.
 
-What is in a tag may come from anyone: what does not fit its shape says nothing.
+Anyone may have written a tag: content of an unexpected shape is ignored.
 """
 
 import ast
@@ -17,13 +17,13 @@ PRIMARY_METRIC_TAG = "mlflow.experiment.primaryMetric.name"
 GREATER_IS_BETTER_TAG = "mlflow.experiment.primaryMetric.greaterIsBetter"
 OPTUNA_TAG = "direction"
 MAX_TAG_LENGTH = 5_000
-"""Characters of an experiment's tag that every store of MLflow keeps."""
+"""Maximum length of an experiment tag that every MLflow store accepts."""
 _OPTUNA_DIRECTIONS: Mapping[str, Direction] = {"MINIMIZE": "less", "MAXIMIZE": "more"}
 _OPTUNA_DEFAULT_METRIC = "value"
 
 
 class _DirectionsRecord(BaseModel):
-    """The value of our tag."""
+    """The value of Podium's tag."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
     schema_: Annotated[Literal[1], Field(alias="schema")]
@@ -31,7 +31,7 @@ class _DirectionsRecord(BaseModel):
 
 
 def team_directions(tags: Mapping[str, str]) -> dict[str, Direction] | None:
-    """What the team said, by metric; None where the tag is not of a shape that this Podium writes."""
+    """Return the team's choice by metric; None if the tag has a shape that this Podium does not write."""
     text = tags.get(DIRECTIONS_TAG)
     if text is None:
         return {}
@@ -42,12 +42,12 @@ def team_directions(tags: Mapping[str, str]) -> dict[str, Direction] | None:
 
 
 def team_directions_text(directions: Mapping[str, Direction]) -> str:
-    """The value of the tag that says this."""
+    """Return the tag value for these directions."""
     return json.dumps({"schema": 1, "metrics": dict(sorted(directions.items()))}, ensure_ascii=False, separators=(",", ":"))
 
 
 def experiment_statements(tags: Mapping[str, str]) -> tuple[DirectionStatement, ...]:
-    """What the tags of an experiment say: the team's choices, and MLflow's primary metric."""
+    """Return the statements in an experiment's tags: the team's choices and MLflow's primary metric."""
     statements = [DirectionStatement(metric, direction, "team") for metric, direction in (team_directions(tags) or {}).items()]
     greater_is_better: Mapping[str, Direction] = {"true": "more", "false": "less"}
     direction = greater_is_better.get(tags.get(GREATER_IS_BETTER_TAG, "").strip().lower())
@@ -57,10 +57,10 @@ def experiment_statements(tags: Mapping[str, str]) -> tuple[DirectionStatement, 
 
 
 def optuna_statements(runs: Iterable[tuple[str, Sequence[str]]]) -> tuple[DirectionStatement, ...]:
-    """What trials of Optuna say: pairs of a run's tag `direction` and the names of its metrics.
+    """Return the statements of Optuna trials, given pairs of a run's tag `direction` and its metric names.
 
-    The tag speaks of the objective, whose name it does not give: the one metric there is, else `value`, as Optuna calls it. With several
-    objectives these are called `value_0`, `value_1` and so on. Where none of that fits, the tag says nothing.
+    The tag refers to the objective without naming it: the only metric, else `value`, Optuna's default name. Several objectives are named
+    `value_0`, `value_1` and so on. If nothing matches, the tag is ignored.
     """
     return tuple(dict.fromkeys(statement for tag, metrics in runs for statement in _trial_statements(tag, metrics)))
 
@@ -80,7 +80,7 @@ def _trial_statements(tag: str, metrics: Sequence[str]) -> list[DirectionStateme
 
 
 def _direction_words(tag: str) -> list[str]:
-    """The directions in the tag: "MINIMIZE", or a list of them as Python prints it."""
+    """Return the directions in the tag: "MINIMIZE", or a list in Python's notation."""
     if not tag.startswith("["):
         return [tag]
     if len(tag) > MAX_TAG_LENGTH:

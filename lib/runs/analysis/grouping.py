@@ -1,7 +1,7 @@
-"""Puts runs into groups by parameters and tags, and says what their repeats show: mean, spread, interval, which group leads. Pure.
+"""Group runs by parameters and tags and evaluate their repeats: mean, spread, interval, leading group. Pure.
 
-Two values are one group only when they are the same value: labels are for the eye and never decide. Runs without a number in the
-metric belong to no group and are counted. What the groups look like is the business of `plots`.
+Two values form one group only if they are equal: labels are for display and never decide. Runs without a number in the metric belong to
+no group and are counted. Drawing groups is left to `plots`.
 """
 
 import re
@@ -22,9 +22,9 @@ from lib.statistics.samples import SampleSummary, epsilon_squared, summarize
 TAG_PREFIX = "tags."
 EXPERIMENT_COLUMN = "experiment"
 PARENT_COLUMN = TAG_PREFIX + PARENT_TAG
-"""A family is no setting: runs are grouped by it only when the reader says so."""
+"""A model family is not a setting: runs are grouped by it only on request."""
 MAX_DISTINCT_NUMBERS = 12
-"""Different numbers up to which each is a group of its own in `range_levels`."""
+"""Maximum distinct numbers that each form a group of their own in `range_levels`."""
 RANGE_COUNT = 5
 GroupStanding = Literal["best", "cannot tell", "worse", ""]
 _EXCLUDED_TAGS = frozenset({"mlflow.runName", "mlflow.note.content", "mlflow.log-model.history", "mlflow.loggedArtifacts"})
@@ -36,7 +36,7 @@ _REPEAT_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Levels:
-    """A column cut into groups: a label per level in natural order, the level of each run, and whether levels are ranges."""
+    """A column split into groups: a label per level in natural order, the level of each run, and whether levels are ranges."""
 
     labels: tuple[str, ...]
     codes: tuple[int, ...]
@@ -45,7 +45,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that share a level in every column: the labels of these levels, the run ids, and their numbers in the metric."""
+    """Runs with the same level in every column: the level labels, the run ids, and their metric values."""
 
     labels: tuple[str, ...]
     run_ids: tuple[str, ...]
@@ -53,13 +53,13 @@ class Group:
 
     @property
     def label(self) -> str:
-        """The levels in one line."""
+        """The levels on one line."""
         return " · ".join(self.labels) or "all runs"
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups in natural order, the columns that were cut into ranges, and how many runs have no number in the metric."""
+    """The groups in natural order, the columns split into ranges, and the number of runs without a number in the metric."""
 
     groups: tuple[Group, ...]
     range_columns: tuple[str, ...]
@@ -68,7 +68,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class RankedGroup:
-    """A group with its summary, and how it stands against the group that leads."""
+    """A group with its summary and its standing relative to the leading group."""
 
     group: Group
     summary: SampleSummary
@@ -76,7 +76,7 @@ class RankedGroup:
 
 
 def groupable_columns(table: RunTable) -> list[str]:
-    """Columns that make at least two groups: the experiment, parameters, then tags as `tags.name`. A missing value counts as one."""
+    """Return columns with at least two groups: the experiment, parameters, then tags as `tags.name`. A missing value counts as one."""
     experiments = [EXPERIMENT_COLUMN] * (table.identity.experiment.nunique() > 1)
     params = ["params." + str(name) for name in table.params if table.params[name].nunique(dropna=False) > 1]
     tags = [
@@ -86,23 +86,23 @@ def groupable_columns(table: RunTable) -> list[str]:
 
 
 def is_repeat_column(name: str) -> bool:
-    """Does the column only tell repeats of a run apart, such as a seed or a fold? Judged by the words in its name."""
+    """Whether the column only distinguishes repeats of a run, such as a seed or a fold, judging by the words in its name."""
     words = {word.lower() for word in _WORD.findall(name)}
     return bool(words & _REPEAT_WORDS) or {"random", "state"} <= words
 
 
 def varying_settings(table: RunTable) -> list[str]:
-    """The parameters that differ and are more than a repeat."""
+    """Return the varying parameters that do not just distinguish repeats."""
     return [name for name in varying_params(table) if not is_repeat_column(name.partition(".")[2])]
 
 
 def grouping_values(table: RunTable, name: str) -> "pd.Series":
-    """The values of a parameter, metric or tag. Raises KeyError for one that these runs do not have."""
+    """Return the values of a parameter, metric or tag. Raises KeyError if these runs do not have it."""
     return table.tags[name.removeprefix(TAG_PREFIX)] if name.startswith(TAG_PREFIX) else column_values(table, name)
 
 
 def exact_levels(values: "pd.Series") -> Levels:
-    """A level for each different value: numbers by size, then words; runs without a value come last."""
+    """Return a level per distinct value: numbers by size, then words; runs without a value come last."""
     is_numeric = pd.api.types.is_numeric_dtype(values)
     cells = [None if pd.isna(value) else value for value in values.tolist()]
     distinct_values = sorted({value for value in cells if value is not None}, key=None if is_numeric else natural_sort_key)
@@ -113,7 +113,7 @@ def exact_levels(values: "pd.Series") -> Levels:
 
 
 def range_levels(values: "pd.Series") -> Levels:
-    """The same, but a number with more than `MAX_DISTINCT_NUMBERS` values is cut into `RANGE_COUNT` ranges that hold about as many runs each."""
+    """Like `exact_levels`, but numbers with more than `MAX_DISTINCT_NUMBERS` values are split into `RANGE_COUNT` ranges of similar size."""
     if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= MAX_DISTINCT_NUMBERS:
         return exact_levels(values)
     numbers = values.astype("float64")
@@ -127,7 +127,7 @@ def range_levels(values: "pd.Series") -> Levels:
 def group_runs(
     table: RunTable, column_names: Sequence[str], metric: str, make_levels: Callable[["pd.Series"], Levels] = exact_levels
 ) -> Grouping:
-    """The runs with a number in `metric`, grouped by these columns, each cut by `exact_levels` or `range_levels`."""
+    """Group the runs with a number in `metric` by these columns, each split by `exact_levels` or `range_levels`."""
     levels = [make_levels(grouping_values(table, name)) for name in column_names]
     codes = zip(*(column_levels.codes for column_levels in levels), strict=True) if levels else ((),) * len(table)
     members: dict[tuple[int, ...], list[tuple[str, float]]] = {}
@@ -147,9 +147,9 @@ def group_runs(
 
 
 def rank_columns(table: RunTable, column_names: Sequence[str], metric: str) -> list[str]:
-    """The columns in the order of how much of the metric's differences lies between their groups; equal ones as they come.
+    """Order the columns by how much of the metric's variation is between their groups; ties keep their order.
 
-    Measured by ε² (Kelley 1935), which is not fooled by many small groups; a guess for what to look at first, no finding.
+    Measured by ε² (Kelley 1935), which many small groups do not inflate. A hint on what to look at first, not a finding.
     """
     return sorted(column_names, key=lambda name: -_explained_share(table, name, metric))
 
@@ -160,10 +160,10 @@ def _explained_share(table: RunTable, name: str, metric: str) -> float:
 
 
 def rank_groups(groups: Sequence[Group], direction: Direction) -> list[RankedGroup]:
-    """The groups by their mean, the better ones first. The best mean among groups with repeats leads.
+    """Rank the groups by mean, better ones first. The best mean among groups with repeats leads.
 
-    A group is worse than the leader when Welch's test says so at 5 % after Holm's correction for looking at all of them (Welch 1947,
-    Holm 1979); else nobody can tell. Nobody can tell either from one run, or when repeats agree to the last digit in both groups.
+    A group is worse than the leader if Welch's test rejects equality at 5 % after Holm's correction for all comparisons (Welch 1947,
+    Holm 1979); otherwise it is "cannot tell". That also applies to a single run, and if repeats are identical in both groups.
     """
     rows = [RankedGroup(group, summarize(group.numbers)) for group in groups]
     rows.sort(key=lambda row: row.summary.mean, reverse=direction != "less")
@@ -181,7 +181,7 @@ def rank_groups(groups: Sequence[Group], direction: Direction) -> list[RankedGro
 
 
 def _text_label(text: str) -> str:
-    """A text as a label; an empty or blank one is described."""
+    """Return a text as a label; an empty or blank one is described."""
     return text if text.strip() else "blank text" if text else "empty text"
 
 
@@ -196,7 +196,7 @@ def _range_label(values: "pd.Series") -> str:
 
 
 def _unique_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The same labels, a repeated one with its number: a value may read like `NO_VALUE`."""
+    """Make the labels unique by numbering repeated ones: a value may look like `NO_VALUE`."""
     unique_labels: dict[str, None] = {}
     for label in labels:
         number, candidate = 2, label

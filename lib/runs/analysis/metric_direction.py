@@ -1,7 +1,7 @@
-"""Which way a metric is better: what people, MLflow or Optuna say, else its name where that leaves no doubt. Pure.
+"""Whether higher or lower is better for a metric: as stated by people, MLflow or Optuna, else by its name if unambiguous. Pure.
 
-A metric that nobody speaks for and whose name says nothing has no direction: no arrow, no best run and no verdict. How the statements
-are stored is known in `direction_tags`.
+A metric without a statement and with an ambiguous name has no direction: no arrow, no best run and no verdict. Storing statements is
+left to `direction_tags`.
 """
 
 import re
@@ -11,14 +11,14 @@ from functools import cached_property
 from typing import Literal
 
 Direction = Literal["more", "less", "neither"]
-"""`neither`: neither way is better, or nobody knows which."""
+"""`neither`: neither is better, or it is unknown which."""
 DirectionSource = Literal["session", "team", "MLflow", "Optuna", "name", ""]
-"""The strongest first: said in this browser session, in our tag, in MLflow's tag, in Optuna's; known by the name; unknown."""
+"""Strongest first: this browser session, Podium's tag, MLflow's tag, Optuna's tag, the metric's name; unknown."""
 MetricVerdict = Literal["better", "worse", "same", ""]
 ARROWS: Mapping[Direction, str] = {"more": "↑", "less": "↓", "neither": ""}
 HEADLINE_METRICS = ("accuracy", "auc")
 SYSTEM_PREFIX = "system/"
-"""In front of what MLflow logs of the machine itself."""
+"""Prefix of the system metrics that MLflow logs."""
 
 _WORD = re.compile(r"(?i:[flr][12])(?![A-Za-z0-9])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -31,7 +31,7 @@ _QUALIFIERS = _word_set(
     "train training val valid validation test testing eval evaluation dev holdout heldout oof cv mean avg average median best"
     " final last overall macro micro weighted samples epoch batch binary sparse categorical multi multiclass ovr ovo at top k score"
 )
-"""Words that say on which rows or how something was measured, and nothing about its direction."""
+"""Words that say on which rows or how something was measured, but nothing about its direction."""
 _MORE_WORDS = _word_set(
     "accuracy acc precision recall f1 fbeta auc aucpr auroc auprc roc pr ap map ndcg mrr r2 mcc kappa jaccard iou miou dice"
     " sensitivity specificity tpr tnr ppv npv bleu rouge meteor ssim psnr gini silhouette throughput reward elbo"
@@ -63,15 +63,15 @@ _DOUBTS = _word_set(
     "minus saved saving savings reduction reduced improvement improved gain to until between remaining survival free available scale weight"
     " coef coefficient std sd var stderr lr learning ratio"
 )
-"""Words that may turn the meaning of the others round, or make a setting or a spread of it."""
+"""Words that may reverse the meaning of the others, or make it a setting or a spread."""
 _COUNT_WORDS = _word_set("epoch epochs step steps iteration iterations count rows samples n num number lr timestamp")
 _TIME_UNITS = _word_set("s sec secs second seconds ms minute min hour h")
 
 
 def direction_by_name(metric: str) -> Direction:
-    """What the name says beyond doubt: `less` for losses, errors and costs, `more` for accuracies and their like, else `neither`.
+    """Return the direction of an unambiguous name: `less` for losses, errors and costs, `more` for accuracies and the like, else `neither`.
 
-    `neg_log_loss` is turned round, as scikit-learn does; what is done per second is better more, and of "per" only what stands before counts.
+    `neg_log_loss` is reversed, as in scikit-learn. For rates per second higher is better. Words after any other "per" are ignored.
     """
     words = [word.lower() for word in _WORD.findall(metric)]
     unit_words = words[words.index("per") + 1 :] if "per" in words else []
@@ -103,19 +103,19 @@ def _direction_of_words(words: list[str], *, is_rate: bool) -> Direction:
 
 
 def is_side_metric(metric: str) -> bool:
-    """Is it of the machine, a cost such as time, or a count such as an epoch? No run is judged by it unless somebody chooses it."""
+    """Whether it is a system metric, a cost such as time, or a count such as an epoch. Runs are judged by it only on request."""
     words = {word.lower() for word in _WORD.findall(metric)}
     is_error = any(word in _ERROR_WORDS or _COMPOUND_ERROR.fullmatch(word) for word in words)
     return metric.startswith(SYSTEM_PREFIX) or (not is_error and not words.isdisjoint(_COST_WORDS | _COUNT_WORDS))
 
 
 def title_with_arrow(metric: str, direction: Direction) -> str:
-    """The name with the arrow of its direction, if it has one."""
+    """Return the name with the arrow of its direction, if it has one."""
     return f"{metric} {ARROWS[direction]}".rstrip()
 
 
 def order_metric_names(metrics: Iterable[str]) -> list[str]:
-    """Names of metrics as a short list shows them: accuracy and AUC first, costs and counts late, those of the machine last, else by name."""
+    """Sort metric names for a short list: accuracy and AUC first, costs and counts late, system metrics last, otherwise by name."""
     return sorted(
         metrics, key=lambda name: (name.startswith(SYSTEM_PREFIX), is_side_metric(name), name not in HEADLINE_METRICS, name)
     )
@@ -123,7 +123,7 @@ def order_metric_names(metrics: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class DirectionStatement:
-    """Somebody says which way a metric is better."""
+    """A statement on which direction of a metric is better."""
 
     metric: str
     direction: Direction
@@ -132,27 +132,27 @@ class DirectionStatement:
 
 @dataclass(frozen=True)
 class MetricDirections:
-    """All that is said about the metrics of some runs, in any order. Of two statements the one with the stronger source counts.
+    """All statements about the metrics of some runs, in any order. Of two statements the one with the stronger source counts.
 
-    Where two of one source contradict each other, as two experiments may, the metric has no direction.
+    If two statements of one source conflict, as those of two experiments may, the metric has no direction.
     """
 
     statements: tuple[DirectionStatement, ...] = ()
 
     def of(self, metric: str) -> Direction:
-        """Which way the metric is better."""
+        """Return the direction of the metric."""
         return self._strongest[metric].direction if metric in self._strongest else direction_by_name(metric)
 
     def source_of(self, metric: str) -> DirectionSource:
-        """Who says so; empty where nobody does."""
+        """Return the source of the direction; empty if there is none."""
         return self._strongest[metric].source if metric in self._strongest else "name" if self.of(metric) != "neither" else ""
 
     def title(self, metric: str) -> str:
-        """The name with its arrow: "accuracy ↑", "log loss ↓"; without one where the direction is unknown."""
+        """Return the name with its arrow: "accuracy ↑", "log loss ↓"; without one if the direction is unknown."""
         return title_with_arrow(metric, self.of(metric))
 
     def extended(self, statements: tuple[DirectionStatement, ...]) -> "MetricDirections":
-        """These and more."""
+        """Return these directions with more statements."""
         return MetricDirections(tuple(dict.fromkeys((*self.statements, *statements)))) if statements else self
 
     @cached_property
@@ -167,11 +167,11 @@ class MetricDirections:
 
 
 NO_STATEMENTS = MetricDirections()
-"""Nobody says anything: directions are known by names only."""
+"""No statements: directions come from names only."""
 
 
 def verdict_of_change(change: float, direction: Direction) -> MetricVerdict:
-    """What a change of a metric means, in one word; an empty text where neither way is better or the change is no number."""
+    """Return the verdict on a metric's change; empty if the metric has no direction or the change is not a number."""
     if change != change or direction == "neither":  # noqa: PLR0124 - NaN is the one value that differs from itself
         return ""
     if change == 0:

@@ -1,5 +1,5 @@
-"""Which parameters a metric depends on, by shuffling them: a forest learns the metric from the parameters, and shuffling one shows
-what the forest loses without it. Pure: the same runs give the same numbers, in whatever order they come.
+"""Permutation importance of parameters for a metric: a forest learns the metric from the parameters, and shuffling one shows how much
+accuracy the forest loses. Pure: the same runs give the same numbers in any order.
 """
 
 import hashlib
@@ -17,19 +17,19 @@ from lib.runs.table.types import RunTable
 
 MIN_RUNS = 20
 MAX_SAMPLED_RUNS = 2000
-"""More runs are sampled: a forest of 2,000 takes seconds and 5,000 tell the same."""
+"""Larger tables are sampled: a forest on 2,000 runs takes seconds, and 5,000 give the same result."""
 MAX_CATEGORIES = 12
 TREES, FOLDS, ROUNDS, SHUFFLED_COPIES = 60, 3, 5, 5
 MIN_R_SQUARED = 0.1
-"""Share of the differences below which no parameter can be called important."""
+"""Explained share of the variation below which no parameter counts as important."""
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
 class ParamImportance:
-    """A parameter, and the share of the metric's differences that comes from it: mean, lowest and highest of the rounds.
+    """A parameter and its share of the metric's variation: mean, lowest and highest of the rounds.
 
-    It is clear when even the lowest is more than chance alone gave to any shuffled copy of a parameter.
+    It is clear if even the lowest exceeds what chance alone gave any shuffled copy of a parameter.
     """
 
     name: str
@@ -41,10 +41,10 @@ class ParamImportance:
 
 @dataclass(frozen=True)
 class ImportanceResult:
-    """The parameters, the most important first.
+    """The parameters, most important first.
 
-    `r_squared` is the share of the differences that the forest predicts in runs it has not seen; it may be below zero.
-    `sampled_count` of the `measured_count` runs were used.
+    `r_squared` is the share of the variation that the forest explains in unseen runs; it may be negative. `sampled_count` of the
+    `measured_count` runs were used.
     """
 
     r_squared: float
@@ -55,7 +55,7 @@ class ImportanceResult:
 
 @dataclass(frozen=True)
 class _TrainingData:
-    """The runs as numbers: a block of columns per parameter, and the metric with mean 0 and spread 1."""
+    """The runs as numbers: a block of columns per parameter, and the metric with mean 0 and standard deviation 1."""
 
     columns: Floats
     blocks: tuple[slice, ...]
@@ -63,39 +63,38 @@ class _TrainingData:
 
 
 def _runs_with_metric(table: RunTable, metric: str) -> RunTable:
-    """The runs with a number in the metric."""
+    """Return the runs with a number in the metric."""
     return subset(
         table, [run_id for run_id, value in zip(table.ids, column_values(table, metric), strict=True) if is_finite_number(value)]
     )
 
 
 def missing_requirement(table: RunTable, metric: str) -> str:
-    """What these runs lack for an importance, in a sentence; an empty text when it can be computed."""
+    """Return why importance cannot be computed for these runs, in a sentence; empty if it can."""
     runs = _runs_with_metric(table, metric)
     if len(runs) < MIN_RUNS:
-        return f"It takes at least {MIN_RUNS} runs with a number in this metric; here are {len(runs)}."
+        return f"At least {MIN_RUNS} runs with a number in this metric are needed; there are {len(runs)}."
     if column_values(runs, metric).nunique() < 2:
-        return "The metric is the same in all runs, so nothing can explain its differences."
+        return "The metric is the same in all runs, so there is no variation to explain."
     return (
-        "" if varying_params(runs) else "It takes a parameter with at least two different values among the runs with this metric."
+        "" if varying_params(runs) else "A parameter with at least two distinct values among the runs with this metric is needed."
     )
 
 
 def input_hash(table: RunTable, metric: str) -> str:
-    """The same text for the same runs, parameters and values of the metric, in whatever order the runs come."""
+    """Return a hash of the runs, parameters and metric values that does not depend on the order of the runs."""
     rows = table.params.astype("str").assign(**{"\x00metric": column_values(table, metric)}).sort_index()
     names = "\x00".join([metric, *map(str, rows.columns)]).encode()
     return hashlib.sha256(names + pd.util.hash_pandas_object(rows).to_numpy().tobytes()).hexdigest()
 
 
 def compute_importances(table: RunTable, metric: str) -> ImportanceResult:
-    """The importance of every parameter that differs, for runs that meet the requirements (see `missing_requirement`).
+    """Compute the importance of every varying parameter, for runs that meet the requirements (see `missing_requirement`).
 
-    In each of five rounds the runs are dealt into three parts; a forest that learned two parts predicts the third, as it is and with
-    one parameter shuffled among its runs (Breiman 2001). The squared error that this adds is twice the variance that comes from the
-    parameter (Gregorutti, Michel, Saint-Pierre 2017), so half of it is the parameter's share of the squared differences from the mean.
-    Parameters that move together share their importance. Shuffled copies of some parameters stand among them, to show what chance
-    alone gives (Kursa, Rudnicki 2010).
+    In each of five rounds the runs are split into three parts; a forest trained on two parts predicts the third, unchanged and with one
+    parameter shuffled among its runs (Breiman 2001). The added squared error is twice the variance due to the parameter (Gregorutti,
+    Michel, Saint-Pierre 2017), so half of it is the parameter's share of the squared deviations from the mean. Correlated parameters
+    share their importance. Shuffled copies of some parameters are included to show what chance alone gives (Kursa, Rudnicki 2010).
     """
     runs = _runs_with_metric(table, metric)
     generator = np.random.default_rng(int(input_hash(runs, metric)[:16], 16))
@@ -120,7 +119,7 @@ def compute_importances(table: RunTable, metric: str) -> ImportanceResult:
 
 
 def _prediction_errors(data: _TrainingData, generator: np.random.Generator) -> Floats:
-    """The share that a forest gets wrong in parts it has not learned: as they are, then with each parameter shuffled."""
+    """Return the forest's error share on unseen parts: unchanged, then with each parameter shuffled."""
     from sklearn.ensemble import RandomForestRegressor
 
     errors = np.zeros(1 + len(data.blocks))
@@ -142,7 +141,7 @@ def _prediction_errors(data: _TrainingData, generator: np.random.Generator) -> F
 
 
 def _add_shuffled_copies(data: _TrainingData, generator: np.random.Generator) -> _TrainingData:
-    """The same data and up to `SHUFFLED_COPIES` parameters once more, shuffled among all runs."""
+    """Return the data with up to `SHUFFLED_COPIES` extra parameters, copies shuffled among all runs."""
     copied_blocks = generator.choice(len(data.blocks), min(SHUFFLED_COPIES, len(data.blocks)), replace=False)
     columns, blocks = [data.columns], list(data.blocks)
     for index in copied_blocks:
@@ -175,7 +174,7 @@ def _training_data(table: RunTable, names: Sequence[str], metric: str) -> _Train
 
 
 def _encode_param(values: "pd.Series") -> Floats:
-    """A number as its rank, which is all that a tree sees of it, with 0 for none; a text as one column per frequent value."""
+    """Encode a number as its rank, which is all a tree uses, with 0 for missing; a text as one column per frequent value."""
     if pd.api.types.is_numeric_dtype(values):
         ranks = values.rank(method="dense").fillna(0)
         return np.array([ranks], dtype="float64").T

@@ -1,4 +1,4 @@
-"""The Pareto front of two metrics: the runs that no other run beats in both. Pure."""
+"""The Pareto front of two metrics: the runs not dominated by any other. Pure."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ Point = tuple[float | None, float | None]
 
 
 def pareto_front(points: Sequence[Point], directions: tuple[Direction, Direction]) -> list[int]:
-    """Positions of the points on the front, from the smallest to the largest first value.
+    """Return the positions of the points on the front, from the smallest to the largest first value.
 
-    A point is beaten by one that is at least as good in both and better in one; equal points do not beat each other. Points without
-    both values take no part. Raises ValueError for a metric of which neither way is better.
+    A point is dominated by one that is at least as good in both and better in one; equal points do not dominate each other. Points
+    without both values are ignored. Raises ValueError for a metric without a direction.
     """
     if "neither" in directions:
-        raise ValueError("a front needs two metrics that are better one way")
+        raise ValueError("a front needs two metrics with a direction")
     signs = [1.0 if direction == "less" else -1.0 for direction in directions]
     costs = {
         index: (signs[0] * x, signs[1] * y)  # type: ignore[operator]

@@ -1,7 +1,7 @@
 """Families of runs: children below their parent, the children of one parent, the best child of each. Pure.
 
 Parents come from a tag that anyone can set: a parent may be missing, a run may name itself, and two may name each other. No run is
-ever lost for that.
+dropped because of that.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from lib.runs.table.types import RunTable
 
 @dataclass(frozen=True)
 class TreeRow:
-    """A run in the table, and how deep it stands under its parents."""
+    """A run in the table and its depth below its ancestors."""
 
     run_id: str
     depth: int
 
 
 def build_run_tree(table: RunTable, ordered_run_ids: Sequence[str]) -> list[TreeRow]:
-    """The runs as lines: children below their parent, families in the order of their first member in `ordered_run_ids`.
+    """Return the runs as rows: children below their parent, families in the order of their first member in `ordered_run_ids`.
 
-    A child whose parent is not among the runs stands alone. Runs that name each other as parents are shown all the same.
+    A child whose parent is not among the runs is a root. Runs that name each other as parents are shown anyway.
     """
     if not table.identity.parent.any():
         return [TreeRow(run_id, 0) for run_id in ordered_run_ids]
@@ -43,7 +43,7 @@ def build_run_tree(table: RunTable, ordered_run_ids: Sequence[str]) -> list[Tree
 
 
 def family_sizes(table: RunTable) -> dict[str, int]:
-    """Parent → how many of these runs are its children, the largest family first. The parent itself need not be among the runs."""
+    """Return the number of children by parent, largest family first. The parent itself need not be among the runs."""
     return dict(_cached_family_sizes(table))
 
 
@@ -54,15 +54,15 @@ def _cached_family_sizes(table: RunTable) -> tuple[tuple[str, int], ...]:
 
 
 def children_of(table: RunTable, parent: str) -> list[str]:
-    """The ids of the runs whose parent this is, in the order of the table."""
+    """Return the ids of this parent's children, in table order."""
     return [run_id for run_id, run_parent in _parent_by_run(table).items() if run_parent == parent != ""]
 
 
 def best_children(table: RunTable, metric: str) -> list[str]:
-    """One run per family, in the order of the table: of the runs under one parent the one with the best value of a metric.
+    """Return one run per family, in table order: the child with the best value of a metric.
 
-    The newest among equals, also where none has a value. A parent gives way to its children; a run without parent and children stays.
-    All runs stay when these have no such metric, or when nobody can say which way it is better.
+    Ties, including families without a value, go to the newest child. Parents are replaced by their child; runs without a family stay.
+    All runs stay if they do not have this metric or it has no direction.
     """
     direction = column_direction(table, metric)
     if direction == "neither" or not metric.startswith(METRIC_PREFIX) or not has_column(table, metric):
@@ -81,7 +81,7 @@ def best_children(table: RunTable, metric: str) -> list[str]:
 
 
 def _parent_by_run(table: RunTable) -> dict[str, str]:
-    """Run → its parent, "" for none; a run that names itself has none."""
+    """Return the parent of each run, "" for none; a run that names itself has none."""
     pairs = zip(table.ids, table.identity.parent.tolist(), strict=True)
     return {run_id: parent if parent != run_id else "" for run_id, parent in pairs}
 
@@ -95,7 +95,7 @@ def _find_root(run_id: str, parents: dict[str, str]) -> str:
 
 
 def _subtree_depths(root: str, children: dict[str, list[str]]) -> dict[str, int]:
-    """The depth of each run from the root down. Without recursion: a chain of runs may be long."""
+    """Return the depth of each run from the root down. Not recursive: a chain of runs may be long."""
     depths: dict[str, int] = {}
     stack = [(root, 0)]
     while stack:
@@ -107,7 +107,7 @@ def _subtree_depths(root: str, children: dict[str, list[str]]) -> dict[str, int]
 
 
 def _goodness(values: "pd.Series", *, lower_is_better: bool) -> dict[str, float]:
-    """Larger is better; a run without a finite value is worst."""
+    """Score each run so that higher is better; a run without a finite value is worst."""
     signed_values = (-values if lower_is_better else values).tolist()
     return {
         run_id: value if is_finite_number(value) else float("-inf")
@@ -116,7 +116,7 @@ def _goodness(values: "pd.Series", *, lower_is_better: bool) -> dict[str, float]
 
 
 def _add_ancestors(leaf_ids: Sequence[str], parents: dict[str, str]) -> set[str]:
-    """These runs and all above them. A run that is not among them belongs to a cycle."""
+    """Return these runs and all their ancestors. Any other run belongs to a cycle."""
     lineage_ids: set[str] = set()
     for leaf_id in leaf_ids:
         run_id = leaf_id

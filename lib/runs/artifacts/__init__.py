@@ -1,1 +1,1 @@
-"""What lies in a run's files and models, where it is reached, and how it is shown without being run."""
+"""Artifacts of runs and models: where they are, how to reach them, and how to show them without running them."""

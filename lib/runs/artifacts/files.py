@@ -1,7 +1,7 @@
-"""Files that runs and models keep: which locations there are, what lies in them, and the bytes of one file. Writes nothing.
+"""Artifact files of runs and models: their locations, listings, and the bytes of a file. Writes nothing.
 
-Everything asked for stays inside its location: a path is checked before anybody sees it, a link is checked where it leads, and another
-host is never asked with this backend's credentials. What the bytes are is found by `previews`; nothing is loaded or run here.
+Every request stays inside its location: paths are checked first, links are resolved, and another host never receives this backend's
+credentials. Interpreting the bytes is left to `previews`; nothing is loaded or run here.
 """
 
 import re
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 MAX_PREVIEW_BYTES = 10_000_000
-"""Bytes of a file up to which it is fetched to be shown."""
+"""Maximum bytes of a file fetched for a preview."""
 MAX_DOWNLOAD_BYTES = 200_000_000
 MAX_MODELS = 10
 CLOUD_SCHEMES = frozenset({"s3", "gs", "wasbs", "abfss"})
@@ -40,9 +40,9 @@ _FORBIDDEN_CHARACTERS = re.compile(rf"[{CONTROLS}\\]")
 
 @dataclass(frozen=True)
 class ArtifactLocation:
-    """The files of one run or of one model it logged: exactly one of the ids is set. `uri` is the root of the files.
+    """The files of one run or of one of its logged models: exactly one of the ids is set. `uri` is the root of the files.
 
-    `name` is the model's name and `status` how far it was written. Where MLflow 2 wrote it a model is a `folder` among the run's files.
+    `name` is the model's name and `status` its upload status. A model written by MLflow 2 is a `folder` among the run's files.
     """
 
     uri: str
@@ -55,7 +55,7 @@ class ArtifactLocation:
 
 @dataclass(frozen=True)
 class ArtifactEntry:
-    """A file or folder, by its path from the location's root. The size in bytes is None for a folder and where it is unknown."""
+    """A file or folder, with its path from the location's root. The size in bytes is None for a folder or if unknown."""
 
     path: str
     is_folder: bool
@@ -69,7 +69,7 @@ class ArtifactEntry:
 
 @dataclass(frozen=True)
 class ArtifactTree:
-    """Files and folders below a folder, parents before what they hold. With `has_more`, there are more than were listed."""
+    """Files and folders below a folder, parents before their content. With `has_more` there are more than were listed."""
 
     entries: tuple[ArtifactEntry, ...]
     has_more: bool = False
@@ -77,7 +77,7 @@ class ArtifactTree:
 
 @dataclass(frozen=True)
 class FileContent:
-    """A file, whole."""
+    """A complete file."""
 
     path: str
     data: bytes
@@ -89,7 +89,7 @@ class FileContent:
 
 
 def read_locations(backend: Backend, run_id: str) -> tuple[ArtifactLocation, ...]:
-    """The run's own files first, then those of the models it logged, at most ten. A model that is gone is left out."""
+    """Return the run's own files first, then those of its logged models, at most ten. Missing models are skipped."""
     run = read_run(backend, run_id)
     locations = [ArtifactLocation(mapped_location(backend, run.artifact_uri), run_id=run_id)]
     for model_id in run.model_ids[:MAX_MODELS]:
@@ -105,10 +105,10 @@ def read_locations(backend: Backend, run_id: str) -> tuple[ArtifactLocation, ...
 
 
 def list_folder(backend: Backend, location: ArtifactLocation, path: str = "") -> tuple[ArtifactEntry, ...]:
-    """What lies in one folder: folders first, then by name. Names that could not be asked for again are left out.
+    """List one folder: folders first, then by name. Names that could not be requested again are skipped.
 
-    Raises ActionRefused for a path that leads out of the location, NotFound for a folder that is not there (a server gives an empty list
-    instead), BackendError for a location that cannot be reached from here.
+    Raises ActionRefused if the path leads out of the location, NotFound if the folder does not exist (a server returns an empty list
+    instead), BackendError if the location cannot be reached from here.
     """
     folder = _check_path(path)
     prefix = f"{folder}/" if folder else ""
@@ -129,7 +129,7 @@ def list_folder(backend: Backend, location: ArtifactLocation, path: str = "") ->
 
 
 def walk_tree(backend: Backend, location: ArtifactLocation, path: str = "", max_entries: int = 300) -> ArtifactTree:
-    """All below a folder, level by level until `max_entries` are known; a folder too deep to be listed stays closed."""
+    """List everything below a folder, level by level up to `max_entries`; folders beyond that are not expanded."""
     entries_by_folder: dict[str, tuple[ArtifactEntry, ...]] = {}
     pending, count = [_check_path(path)], 0
     while pending and count < max_entries:
@@ -142,10 +142,10 @@ def walk_tree(backend: Backend, location: ArtifactLocation, path: str = "", max_
 
 
 def fetch_file(backend: Backend, location: ArtifactLocation, path: str, max_bytes: int = MAX_PREVIEW_BYTES) -> FileContent:
-    """The bytes of a file. Raises ActionRefused for one larger than `max_bytes`, before it is fetched wherever its size is known."""
+    """Return the bytes of a file. Raises ActionRefused if it exceeds `max_bytes`, before fetching it if the size is known."""
     file_path = _check_path(path)
     if not file_path:
-        raise BadInput("No file was named.")
+        raise BadInput("No file was specified.")
     match _access_route(backend, location):
         case "here":
             data, size = local_files.read_file(_local_folder(location), file_path, max_bytes)
@@ -161,7 +161,7 @@ def fetch_file(backend: Backend, location: ArtifactLocation, path: str, max_byte
 def _list_for_tree(backend: Backend, location: ArtifactLocation, path: str, *, is_root: bool) -> tuple[ArtifactEntry, ...]:
     try:
         return list_folder(backend, location, path)
-    except (ActionRefused, NotFound):  # a link that leads out, or a folder that went: the rest of the tree is still worth seeing
+    except (ActionRefused, NotFound):  # a link that leads out, or a removed folder: the rest of the tree is still useful
         if is_root:
             raise
         return ()
@@ -174,9 +174,9 @@ def _walk_in_order(entries_by_folder: dict[str, tuple[ArtifactEntry, ...]], fold
 
 
 def _check_path(path: str) -> str:
-    """The path in one spelling. Raises ActionRefused for one that could name something outside."""
+    """Return the normalised path. Raises ActionRefused if it could lead outside."""
     if not _is_safe_path(path):
-        raise ActionRefused(f"{path[:120]!r} is no path inside the files of this run.", next="Choose one from the list.")
+        raise ActionRefused(f"{path[:120]!r} is not a path within this run's files.", next="Choose one from the list.")
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
@@ -191,7 +191,7 @@ def _is_safe_path(path: str) -> bool:
 
 
 def _access_route(backend: Backend, location: ArtifactLocation) -> Literal["here", "served", "mlflow"]:
-    """How to reach a location. A folder is read here only where the backend is a file here too: a server's folders are the server's."""
+    """Return how to reach a location. A folder is read locally only if the backend is local too: a server's folders are on the server."""
     if local_files.folder_of_uri(location.uri) is None:
         return "mlflow"
     return "served" if backend.kind == "server" else "here"
@@ -219,8 +219,8 @@ def _artifact_repository(backend: Backend, location: ArtifactLocation) -> "Artif
     scheme = unreadable_scheme(location.uri, backend)
     if scheme == "mlflow-artifacts" and backend.kind != "server":
         raise BackendError(
-            "These files were logged through an MLflow server, and this backend is the bare database.",
-            means="Runs, parameters and metrics are here, the files are reached only through the server.",
+            "These files were logged through an MLflow server, but this backend is the bare database.",
+            means="Runs, parameters and metrics are available; the files can be read only through the server.",
             next="Start the MLflow server on this database and set MLFLOW_TRACKING_URI to its address.",
         )
     if not location.uri or (scheme and scheme not in CLOUD_SCHEMES):
@@ -232,16 +232,16 @@ def _artifact_repository(backend: Backend, location: ArtifactLocation) -> "Artif
 
 
 def _download_file(backend: Backend, location: ArtifactLocation, path: str, max_bytes: int) -> tuple[bytes, int]:
-    """Through a temporary folder that is removed. The parent is listed first: it tells the size, and a file from a folder."""
+    """Download through a temporary folder. The parent is listed first, for the size and to tell a file from a folder."""
     parent = str(PurePosixPath(path).parent)
     entry = next((item for item in list_folder(backend, location, "" if parent == "." else parent) if item.path == path), None)
     if entry is None or entry.is_folder:
-        raise NotFound(f"{path} is {'a folder, not a file' if entry else 'not there'}.")
+        raise NotFound(f"{path} {'is a folder, not a file' if entry else 'does not exist'}.")
     if entry.size is not None and entry.size > max_bytes:
         return b"", entry.size
     if re.search(r"[#?%]", path):
         raise ActionRefused(
-            f"{path} has a name that MLflow cannot ask its server for.", next="Fetch it from the server's own folder."
+            f"{path} has a name that MLflow cannot request from its server.", next="Copy it from the server's own folder."
         )
     with (
         tempfile.TemporaryDirectory(prefix="podium-file-", ignore_cleanup_errors=True) as folder,
@@ -260,24 +260,24 @@ def _download_file(backend: Backend, location: ArtifactLocation, path: str, max_
 def _folder_size(folder: Path) -> int:
     size = 0
     for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a partial file that has just got its name
+        with suppress(FileNotFoundError):  # a partial file that was just renamed
             size += path.lstat().st_size
     return size
 
 
 def _too_large_error(path: str, size: int, max_bytes: int) -> ActionRefused:
-    advice = "Download it to look at it." if size <= MAX_DOWNLOAD_BYTES else "Fetch it with the MLflow client."
-    return ActionRefused(f"{path} has {size / 1e6:,.1f} MB, and at most {max_bytes / 1e6:,.0f} MB are read here.", next=advice)
+    advice = "Download it to view it." if size <= MAX_DOWNLOAD_BYTES else "Fetch it with the MLflow client."
+    return ActionRefused(f"{path} has {size / 1e6:,.1f} MB; the limit here is {max_bytes / 1e6:,.0f} MB.", next=advice)
 
 
 @contextmanager
 def _translate_read_errors(subject: str) -> Iterator[None]:
-    """Translate what MLflow, the network and the clouds' own clients raise."""
+    """Translate errors of MLflow, the network and cloud clients."""
     try:
         with translate_errors(subject):
             yield
     except DeadlineExceeded as error:
-        raise NoAnswer(f"{subject} did not come in.", next="Check that the store runs, then try again.") from error
+        raise NoAnswer(f"{subject} could not be downloaded.", next="Check that the store is running, then try again.") from error
     except ImportError as error:
         raise BackendError(f"Reading these files needs a package that is not installed: {error.name}.") from error
     except _read_error_types() as error:
@@ -287,6 +287,6 @@ def _translate_read_errors(subject: str) -> Iterator[None]:
 
 
 def _read_error_types() -> tuple[type[Exception], ...]:
-    """What the network and the clouds' own clients raise. Asked once something was raised: before, no client may have been loaded."""
+    """Return the errors of the network and cloud clients. Evaluated after an error: before that, a client may not be loaded."""
     botocore = sys.modules.get("botocore.exceptions")
     return (OSError, ValueError, *((botocore.BotoCoreError, botocore.ClientError) if botocore else ()))

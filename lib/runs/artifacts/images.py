@@ -1,6 +1,6 @@
-"""Pictures from a file's bytes: recognized by their first bytes, decoded under a cap, made smaller, encoded anew as PNG. Pure.
+"""Decode images from a file's bytes: detected by their first bytes, decoded under a cap, resized, re-encoded as PNG. Pure.
 
-Only the plain formats of plots and photographs are decoded. What comes out holds pixels and nothing else of the file.
+Only common formats of plots and photos are decoded. The output contains pixels and nothing else from the file.
 """
 
 import io
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 MAX_PIXELS = 30_000_000
-"""Pixels up to which a picture is decoded: about 120 MB of memory for an instant."""
+"""Maximum pixels of a decoded image: about 120 MB of memory for an instant."""
 MAX_SIDE = 1600
 MAGIC_BYTES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF87a": "GIF", b"GIF89a": "GIF", b"BM": "BMP"}
 _DECODE_ERRORS = (
@@ -28,7 +28,7 @@ _DECODE_ERRORS = (
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """What it is in words, and its pixels as PNG; no `png`, but a note, when it was not decoded."""
+    """A description of the image and its pixels as PNG; a note instead of `png` if it was not decoded."""
 
     description: str
     png: bytes = b""
@@ -36,7 +36,7 @@ class DecodedImage:
 
 
 def decode_image(data: bytes) -> DecodedImage | None:
-    """The picture in these bytes; None when they do not begin as one."""
+    """Decode the image in these bytes; None if they do not start like one."""
     image_format = _image_format(data)
     if image_format is None:
         return None
@@ -46,7 +46,7 @@ def decode_image(data: bytes) -> DecodedImage | None:
     except _DECODE_ERRORS:
         if image_format == "BMP":
             return None
-        return DecodedImage(f"Broken {image_format} picture", notes=("Its bytes cannot be decoded.",))
+        return DecodedImage(f"Broken {image_format} image", notes=("It cannot be decoded.",))
 
 
 def _image_format(data: bytes) -> str | None:
@@ -57,7 +57,7 @@ def _image_format(data: bytes) -> str | None:
 
 def _decode_pixels(image: Image.Image, image_format: str) -> DecodedImage:
     width, height = image.size
-    description = f"{image_format} picture, {width:,} × {height:,} pixels"
+    description = f"{image_format} image, {width:,} × {height:,} pixels"
     if width * height > MAX_PIXELS:
         return DecodedImage(description, notes=(f"Not decoded: more than {MAX_PIXELS // 1_000_000} million pixels.",))
     is_animated = bool(getattr(image, "is_animated", False))
@@ -65,5 +65,5 @@ def _decode_pixels(image: Image.Image, image_format: str) -> DecodedImage:
     pixels.thumbnail((MAX_SIDE, MAX_SIDE))
     buffer = io.BytesIO()
     pixels.save(buffer, "PNG")
-    notes = ("Showing the first frame.",) * is_animated + ("Shown smaller than it is.",) * (max(width, height) > MAX_SIDE)
+    notes = ("Showing the first frame.",) * is_animated + ("Scaled down.",) * (max(width, height) > MAX_SIDE)
     return DecodedImage(description, buffer.getvalue(), notes)

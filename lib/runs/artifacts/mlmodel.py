@@ -1,6 +1,6 @@
-"""What a logged model says of itself: signature, flavours, size and requirements, read from its MLmodel file as text.
+"""Metadata of a logged model: signature, flavours, size and requirements, read from its MLmodel file as text.
 
-No model is ever loaded: loading runs the model's code. Where MLflow 2 wrote them, models are folders among the run's artifacts.
+No model is ever loaded: loading runs the model's code. Models written by MLflow 2 are folders among the run's artifacts.
 """
 
 import json
@@ -20,7 +20,7 @@ from lib.runs.artifacts.files import ArtifactLocation, fetch_file, list_folder
 from lib.runs.table.types import Run
 
 MAX_FILE_BYTES = 1_000_000
-"""Bytes of an MLmodel or requirements file up to which it is read; real ones have a few thousand."""
+"""Maximum bytes read of an MLmodel or requirements file; real ones have a few thousand."""
 MLMODEL_FILE = "MLmodel"
 MAX_NODES = 20_000
 MAX_NUMBER_LENGTH = 100
@@ -39,9 +39,9 @@ class SignatureColumn:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What an MLmodel file says. `flavours` maps each to its plain settings; `size_bytes` is what the file claims.
+    """The content of an MLmodel file. `flavours` maps each to its plain settings; `size_bytes` is as claimed by the file.
 
-    `has_signature` tells a signature without columns from none at all.
+    `has_signature` distinguishes a signature without columns from none.
     """
 
     flavours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -56,21 +56,21 @@ class ModelFile:
 
 
 def read_model_locations(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
-    """The models that a run logged, the one of the highest step first; else the model folders among its artifacts."""
+    """Return the logged models of a run, highest step first; else the model folders among its artifacts."""
     return tuple(_read_model_location(backend, model_id) for model_id in run.model_ids) or _find_model_folders(backend, run)
 
 
 def read_model_file(backend: Backend, location: ArtifactLocation) -> ModelFile:
     """Read MLmodel and requirements.txt of a model.
 
-    Raises NotFound where there is no MLmodel file, ActionRefused for one that is too large or stored where Podium does not reach, BadInput
-    for one that cannot be understood.
+    Raises NotFound if there is no MLmodel file, ActionRefused if it is too large or out of Podium's reach, BadInput if it cannot be
+    parsed.
     """
     if scheme := unreadable_scheme(location.uri, backend):
-        raise ActionRefused(f"The model's files are at a {scheme} address, which is not read from here.")
+        raise ActionRefused(f"The model's files are at a {scheme} address, which Podium does not read.")
     mlmodel_text = _read_text(backend, location, MLMODEL_FILE)
     if mlmodel_text is None:
-        raise NotFound(f"{location.name} has no MLmodel file.", next="It may not have been finished, or its files were removed.")
+        raise NotFound(f"{location.name} has no MLmodel file.", next="It may be incomplete, or its files were removed.")
     requirements = _read_text(backend, location, "requirements.txt") or ""
     return replace(
         parse_model_file(mlmodel_text),
@@ -79,13 +79,13 @@ def read_model_file(backend: Backend, location: ArtifactLocation) -> ModelFile:
 
 
 def parse_model_file(text: str) -> ModelFile:
-    """What an MLmodel file says, from its text. Raises BadInput for what is no MLmodel file."""
+    """Parse the text of an MLmodel file. Raises BadInput if it is not an MLmodel file."""
     try:
         document = yaml.load(text, _CappedLoader)  # noqa: S506 - a SafeLoader without merging
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        raise BadInput("The MLmodel file cannot be read.", next="Look at it among the artifacts.") from error
+        raise BadInput("The MLmodel file cannot be parsed.", next="Open it in the artifacts.") from error
     if not isinstance(document, dict):
-        raise BadInput("The MLmodel file holds no settings.", next="Look at it among the artifacts.")
+        raise BadInput("The MLmodel file contains no settings.", next="Open it in the artifacts.")
     flavours = {str(name): _plain_settings(settings) for name, settings in _as_dict(document.get("flavors")).items()}
     signature = document.get("signature")
     size = document.get("model_size_bytes")
@@ -102,7 +102,7 @@ def parse_model_file(text: str) -> ModelFile:
 
 
 class _CappedLoader(yaml.SafeLoader):
-    """YAML under caps, without merge keys: lists of references that are merged again and again would grow without end."""
+    """YAML under caps, without merge keys: repeatedly merged references could grow without limit."""
 
     nodes = 0
 
@@ -114,13 +114,13 @@ class _CappedLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
-        """A long value is a text: as a number of base 60 it would take time that grows with the square of its length."""
+        """Treat a long value as text: parsing it as a base-60 number takes time quadratic in its length."""
         if kind is yaml.ScalarNode and value is not None and len(value) > MAX_NUMBER_LENGTH:
             return str(self.DEFAULT_SCALAR_TAG)
         return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Leave `<<` alone, so that reading it fails."""
+        """Do not expand `<<`, so reading it fails."""
 
 
 def _as_dict(value: object) -> dict[Any, Any]:
@@ -128,7 +128,7 @@ def _as_dict(value: object) -> dict[Any, Any]:
 
 
 def _plain_settings(settings: object) -> dict[str, str]:
-    """The settings that are one text or number."""
+    """Return the settings that are a single text or number."""
     return {
         str(key): _short_text(value) for key, value in _as_dict(settings).items() if isinstance(value, str | int | float | bool)
     }
@@ -139,7 +139,7 @@ def _short_text(value: object) -> str:
 
 
 def _signature_columns(schema: object) -> tuple[SignatureColumn, ...]:
-    """The columns of a schema, which MLmodel keeps as JSON text; none for one that cannot be read."""
+    """Return the columns of a schema, which MLmodel stores as JSON text; none if it cannot be parsed."""
     try:
         value = json.loads(schema) if isinstance(schema, str) else schema
     except (ValueError, RecursionError):
@@ -157,7 +157,7 @@ def _signature_column(column: dict[str, Any], position: int) -> SignatureColumn:
 
 
 def _type_text(column: dict[str, Any]) -> str:
-    """A type in words. What is nested deeper is named by its outer kind: "array of string", "object"."""
+    """Describe a type in words. Deeper nesting is described by its outer kind: "array of string", "object"."""
     type_name = _short_text(column.get("type") or column.get("dtype"))
     tensor = _as_dict(column.get("tensor-spec"))
     if tensor:
@@ -176,7 +176,7 @@ def _read_model_location(backend: Backend, model_id: str) -> ArtifactLocation:
 
 
 def _find_model_folders(backend: Backend, run: Run) -> tuple[ArtifactLocation, ...]:
-    """Where the artifacts are not read from here, no model is known: the artifacts' own card says why."""
+    """Return the model folders; none if the artifacts cannot be read, which their own card explains."""
     uri = mapped_location(backend, run.artifact_uri)
     if unreadable_scheme(uri, backend):
         return ()
@@ -189,7 +189,7 @@ def _find_model_folders(backend: Backend, run: Run) -> tuple[ArtifactLocation, .
 
 
 def _read_text(backend: Backend, location: ArtifactLocation, name: str) -> str | None:
-    """The text of a small file of a model; None where there is no such file. Raises ActionRefused for a large one."""
+    """Return the text of a small file of a model; None if it does not exist. Raises ActionRefused if it is too large."""
     try:
         data = fetch_file(backend, location, f"{location.folder}/{name}" if location.folder else name, MAX_FILE_BYTES).data
     except NotFound:

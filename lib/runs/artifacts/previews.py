@@ -1,7 +1,7 @@
-"""What the bytes of a file are, and a harmless picture, table or text of them. Pure.
+"""Identify a file's bytes and build a safe image, table or text preview. Pure.
 
-The content decides, the name is a hint at most. Nothing is unpickled, run or rendered: HTML and SVG stay source, a picture is
-decoded by Pillow under a cap and encoded anew, JSON is parsed under caps. Whoever shows a preview shows text as text.
+The content decides; the name is only a hint. Nothing is unpickled, run or rendered: HTML and SVG stay source, images are decoded by
+Pillow under a cap and re-encoded, JSON is parsed under caps. Callers must show text as plain text.
 """
 
 import csv
@@ -45,11 +45,11 @@ _MAGIC_BYTES = (
     (b"\x7fELF", "Program"),
     (b"MZ", "Program"),
 )
-# Possessive (++ and *+), so that no text takes longer than its length.
+# Possessive (++ and *+), so matching is linear in the length of the text.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+\\?"?|[\[{]|[\]}]|,', re.DOTALL)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1a]")
-"""What no text holds; an escape for colours is none of them."""
+"""Characters that do not occur in text; the escape of colour codes is allowed."""
 _HTML = re.compile(
     r"(?:\s|(?><!--.*?-->)|<\?xml[^>]*>)*+<(!doctype\s+html|html|head|body|script|svg|!doctype\s+svg)\b", re.I | re.S
 )
@@ -57,9 +57,9 @@ _HTML = re.compile(
 
 @dataclass(frozen=True)
 class Preview:
-    """What a file is in words (`description`), and what of it can be shown.
+    """A description of a file and its showable content.
 
-    By `kind`: `text` with its `language`; `rows`; a PNG in `png`; or nothing. `notes` are sentences on what was left out and why.
+    By `kind`: `text` with its `language`; `rows`; a PNG in `png`; or nothing. `notes` are sentences on what was omitted and why.
     """
 
     kind: PreviewKind
@@ -72,16 +72,14 @@ class Preview:
 
 
 def build_preview(path: str, data: bytes) -> Preview:
-    """The preview of a file's bytes. Never raises for what is in them."""
+    """Build the preview of a file's bytes. Never raises because of their content."""
     if not data:
         return Preview("none", "Empty file")
     if image := decode_image(data):
         return Preview("picture" if image.png else "none", image.description, png=image.png, notes=image.notes)
     text = _decode_text(data)
     if text is None:
-        return Preview(
-            "none", _describe_binary(data), notes=("It is not opened here, because opening such a file can run code.",)
-        )
+        return Preview("none", _describe_binary(data), notes=("Not opened here, because opening such a file can run code.",))
     return _preview_text(PurePosixPath(path), text)
 
 
@@ -89,19 +87,22 @@ def _preview_text(path: PurePosixPath, text: str) -> Preview:
     if match := _HTML.match(text[:5000]):
         markup = "SVG" if "svg" in match[1].lower() else "HTML"
         return _text_preview(
-            f"{markup} source", text, "xml" if markup == "SVG" else "html", "Shown as source, never drawn: it could hold scripts."
+            f"{markup} source",
+            text,
+            "xml" if markup == "SVG" else "html",
+            "Shown as source and never rendered: it could contain scripts.",
         )
     if text.lstrip()[:1] in ("{", "["):
         return _preview_json(text)
     if path.suffix.lower() in (".csv", ".tsv") and (rows := _parse_rows(text)):
         return _preview_table(rows, text)
     if path.name == "MLmodel":
-        return _text_preview("Description of a model (MLmodel)", text, "yaml", "Read as text: the model itself is not loaded.")
+        return _text_preview("Model description (MLmodel)", text, "yaml", "Read as text: the model itself is not loaded.")
     return _text_preview("Text", text, LANGUAGES.get(path.suffix.lower()))
 
 
 def _text_preview(description: str, text: str, language: str | None, *notes: str) -> Preview:
-    """Text up to its cap."""
+    """Return a text preview up to its cap."""
     if len(text) <= MAX_TEXT:
         return Preview("text", description, text, language, notes=notes)
     note = f"Showing the first {MAX_TEXT:,} of {len(text):,} characters."
@@ -109,7 +110,7 @@ def _text_preview(description: str, text: str, language: str | None, *notes: str
 
 
 def _decode_text(data: bytes) -> str | None:
-    """The bytes as text; None when they are not."""
+    """Decode the bytes as text; None if they are not text."""
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(encoding)
@@ -125,7 +126,7 @@ def _describe_binary(data: bytes) -> str:
 
 
 def _preview_json(text: str) -> Preview:
-    """Indented, when it is JSON within the caps; else the text as it is, with the reason."""
+    """Return indented JSON if it is within the caps, else the text unchanged with the reason."""
     if reason := _json_limit_note(text):
         return _text_preview("JSON", text, "json", reason)
     try:
@@ -133,33 +134,35 @@ def _preview_json(text: str) -> Preview:
     except json.JSONDecodeError:
         return _text_preview("Text", text, None)
     except _DuplicateKeyError as key:
-        return _text_preview("JSON", text, "json", f"The key {str(key)[:80]} is there twice, so it is shown as it was written.")
-    except (ValueError, RecursionError):  # a number of thousands of digits
-        return _text_preview("JSON", text, "json", "Shown as it was written: it holds a number or a nesting too large to read.")
+        return _text_preview("JSON", text, "json", f"Shown as written: the key {str(key)[:80]} occurs twice.")
+    except (ValueError, RecursionError):  # a number with thousands of digits
+        return _text_preview(
+            "JSON", text, "json", "Shown as written: it contains a number or nesting that is too large to parse."
+        )
     indented = json.dumps(value, indent=2, ensure_ascii=False)
     if _LONE_SURROGATE.search(indented):
-        return _text_preview("JSON", text, "json", "Shown as it was written: it holds half a letter, which is no text.")
+        return _text_preview("JSON", text, "json", "Shown as written: it contains an invalid Unicode character.")
     return _text_preview("JSON", indented, "json")
 
 
 def _json_limit_note(text: str) -> str:
-    """Why this JSON is not parsed, in one sentence; empty when it may be."""
+    """Return why this JSON is not parsed, in one sentence; empty if it may be."""
     if len(text) > MAX_JSON:
-        return f"Not read as JSON: it has more than {MAX_JSON:,} characters."
+        return f"Not parsed as JSON: it has more than {MAX_JSON:,} characters."
     depth = deepest = nodes = 0
     for match in _TOKEN.finditer(text):
         token = match[0]
         depth += (token in ("[", "{")) - (token in ("]", "}"))
         deepest, nodes = max(deepest, depth), nodes + (token in ("[", "{", ","))
         if deepest > MAX_DEPTH:
-            return f"Not read as JSON: it is nested more than {MAX_DEPTH} deep."
+            return f"Not parsed as JSON: it has more than {MAX_DEPTH} nesting levels."
         if nodes > MAX_NODES:
-            return f"Not read as JSON: it has more than {MAX_NODES:,} values."
+            return f"Not parsed as JSON: it has more than {MAX_NODES:,} values."
     return ""
 
 
 class _DuplicateKeyError(Exception):
-    """A key that an object holds twice: a reader would keep one of the two values and hide the other."""
+    """A key that occurs twice in an object: a parser would keep one of the values and hide the other."""
 
 
 def _dict_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -171,7 +174,7 @@ def _dict_without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, objec
 
 
 def _parse_rows(text: str) -> list[list[str]]:
-    """The first rows of separated values; none when this is no table."""
+    """Return the first rows of separated values; none if this is not a table."""
     first_lines = text.splitlines()[:20]
     delimiter = max(
         ",;\t|", key=lambda candidate: min((line.count(candidate) for line in first_lines if line.strip()), default=0)
@@ -189,7 +192,7 @@ def _parse_rows(text: str) -> list[list[str]]:
 
 
 def _preview_table(rows: list[list[str]], text: str) -> Preview:
-    """The first row names the columns; two of one name stay two."""
+    """Build the table: the first row names the columns; duplicate names stay separate."""
     header, body = rows[0], rows[1 : MAX_ROWS + 1]
     width = max(map(len, rows))
     names: list[str] = []

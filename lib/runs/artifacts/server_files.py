@@ -1,7 +1,7 @@
-"""Files in a folder of a server's own machine, through the routes by which MLflow's own pages show them.
+"""Files in a folder on the server's machine, read through the routes of MLflow's own UI.
 
-Such a folder is named in a run that was logged without the server. Here it may not exist, or be another one: only the server is asked,
-with this backend's sign-in. `files` checks every path first.
+Runs logged without the server name such folders. On this machine the folder may not exist or may be a different one, so only the
+server is queried, with this backend's sign-in. `files` checks every path first.
 """
 
 import re
@@ -17,11 +17,11 @@ from lib.errors import BackendError, NoAnswer, NotFound
 
 _ID = re.compile(r"[\w-]{1,128}", re.ASCII)
 ArtifactOwner = tuple[str, str]
-"""The word "run" or "model", and its id."""
+"""The word "run" or "model", and the id."""
 
 
 def list_folder(backend: Backend, owner: ArtifactOwner, path: str) -> list[tuple[str, bool, int | None]]:
-    """Path, whether it is a folder, and size of what lies in a folder. An unknown folder is empty."""
+    """List path, whether it is a folder, and size of the entries of a folder. An unknown folder is empty."""
     kind, id_ = _check_owner(owner)
     route, parameters = (
         ("/api/2.0/mlflow/artifacts/list", {"run_id": id_, "path": path})
@@ -34,11 +34,11 @@ def list_folder(backend: Backend, owner: ArtifactOwner, path: str) -> list[tuple
             files = response.json().get("files", [])
             return [(str(file["path"]), bool(file.get("is_dir")), _parse_size(file.get("file_size"))) for file in files]
         except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise BackendError(f"{backend.name} gave no list of files.") from error
+            raise BackendError(f"{backend.name} did not return a list of files.") from error
 
 
 def read_file(backend: Backend, owner: ArtifactOwner, path: str, max_bytes: int) -> tuple[bytes, int]:
-    """At most `max_bytes` of a file, and how many there are at least; no byte at all of a larger one."""
+    """Return a file's bytes and its minimum size; no bytes if it exceeds `max_bytes`."""
     kind, id_ = _check_owner(owner)
     route, parameters = (
         ("/get-artifact", {"run_uuid": id_, "path": path})
@@ -59,34 +59,34 @@ def read_file(backend: Backend, owner: ArtifactOwner, path: str, max_bytes: int)
 
 def _check_owner(owner: ArtifactOwner) -> ArtifactOwner:
     if not _ID.fullmatch(owner[1]):
-        raise NotFound(f"{owner[1][:80] or 'Nothing'} is no id of a {owner[0]}.")
+        raise NotFound(f"{owner[1][:80] or 'An empty text'} is not a valid {owner[0]} id.")
     return owner
 
 
 def _parse_size(value: object) -> int | None:
-    """Servers tell sizes as text or number, and none for an empty file."""
+    """Parse a size: servers report text or a number, and nothing for an empty file."""
     return int(str(value)) if value is not None and str(value).isdecimal() else None
 
 
 @contextmanager
 def _stream_response(backend: Backend, route: str, parameters: Mapping[str, str]) -> Iterator[httpx.Response]:
-    """What the server answers, as a stream that ends with the block. Raises NoAnswer when it does not come in before its deadline."""
+    """Stream the server's answer within the block. Raises NoAnswer if it does not arrive before its deadline."""
     seconds, auth = call_seconds(), httpx_auth(backend)
     try:
         stream = httpx.stream("GET", backend.uri + route, params=parameters, timeout=seconds, auth=auth)
         with ExitStack() as exit_stack:
             response = run_with_deadline(stream.__enter__, seconds)
             exit_stack.push(stream)
-            if response.status_code in (400, 404, 500):  # MLflow answers 500 for a file that is not there
+            if response.status_code in (400, 404, 500):  # MLflow answers 500 for a missing file
                 raise NotFound(
-                    "This file or folder is not on the server.", next="It may have been removed, or lie on another machine."
+                    "This file or folder is not on the server.", next="It may have been removed or be on another machine."
                 )
             if response.is_redirect:
                 from lib.backends.http_redirects import redirect_error
 
                 raise redirect_error(response.headers.get("location", ""))
             if response.status_code != 200:
-                raise BackendError(f"{backend.name} answered {response.status_code} when it was asked for a file.")
+                raise BackendError(f"{backend.name} answered {response.status_code} to a file request.")
             yield response
     except (httpx.HTTPError, DeadlineExceeded) as error:
-        raise NoAnswer(f"{backend.name} stopped answering.", next="Check that it runs, then try again.") from error
+        raise NoAnswer(f"{backend.name} stopped answering.", next="Check that it is running, then try again.") from error

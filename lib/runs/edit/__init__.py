@@ -1,1 +1,1 @@
-"""What a person may change: a run, an experiment, a saved view."""
+"""Changes by users: to runs, experiments and saved views."""

@@ -1,7 +1,7 @@
-"""Experiments made, renamed, deleted and brought back. Podium's own ones are never listed here nor touched.
+"""Create, rename, delete and restore experiments. Podium's own experiments are never listed or changed here.
 
-Deleting is soft: MLflow hides the experiment with its runs, its name stays taken, and `restore` brings both back. Which runs are the
-source of a version that somebody holds is known in a layer above, so the caller passes it.
+Deleting is soft: MLflow hides the experiment with its runs, its name stays taken, and `restore` brings both back. A higher layer knows
+which runs are the source of a version that holds a stage or alias, so the caller passes them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,20 +22,20 @@ from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run, read_runs
 from lib.runs.table.types import Experiment, Search
 
 PODIUM_TAG = "podium.index"
-"""Stands on Podium's own experiments, also when somebody renamed them."""
+"""Tag on Podium's own experiments, present even after a rename."""
 DEFAULT_EXPERIMENT_ID = "0"
 MAX_NAME_LENGTH = 250
 MAX_COUNTED_RUNS = 1_000
-"""Runs up to which a server is asked for their number: it can only be found by fetching them."""
+"""Maximum runs counted on a server: counting requires fetching them."""
 PAGE_SIZE = 1000
 _ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 @dataclass(frozen=True)
 class ExperimentContents:
-    """What goes along when an experiment is deleted: how many active runs (more than that when not `is_exact`), and the held versions.
+    """What a deletion of an experiment includes: the number of active runs (a minimum unless `is_exact`) and the held versions.
 
-    `held_versions` are texts such as "forest v3 in Production", for versions whose source run lies in the experiment.
+    `held_versions` are texts such as "forest v3 in Production", for versions whose source run is in the experiment.
     """
 
     run_count: int
@@ -44,7 +44,7 @@ class ExperimentContents:
 
 
 def read_deleted_experiments(backend: Backend) -> tuple[Experiment, ...]:
-    """The deleted experiments, by name."""
+    """Return the deleted experiments, sorted by name."""
     with translate_errors("The list of deleted experiments"):
         entities, token = list[MlflowExperiment](), None
         while True:
@@ -61,9 +61,9 @@ def read_deleted_experiments(backend: Backend) -> tuple[Experiment, ...]:
 
 
 def create(backend: Backend, name: str) -> str:
-    """Make an experiment and return its id. On a local file its artifacts lie beside the database, wherever the app was started.
+    """Create an experiment and return its id. For a local file its artifacts are next to the database, wherever the app was started.
 
-    Raises BadInput for a name that is empty, too long, reserved, or taken, also by a deleted experiment.
+    Raises BadInput if the name is empty, too long, reserved, or taken, even by a deleted experiment.
     """
     free_name = _check_name(backend, name)
     location = str(backend.artifact_folder / str(ULID()).lower()) if backend.artifact_folder else None
@@ -74,7 +74,7 @@ def create(backend: Backend, name: str) -> str:
 
 
 def rename(backend: Backend, experiment_id: str, name: str) -> None:
-    """Give an experiment another name; its runs and its id stay. Raises BadInput as `create` does."""
+    """Rename an experiment; its runs and id stay. Raises BadInput as `create` does."""
     experiment = _read_editable(backend, experiment_id)
     if _tidy_name(name) == experiment.name:
         return
@@ -86,7 +86,7 @@ def rename(backend: Backend, experiment_id: str, name: str) -> None:
 
 
 def read_experiment_contents(backend: Backend, experiment_id: str, held_versions: Mapping[str, str]) -> ExperimentContents:
-    """What a deletion would take along. `held_versions` maps the source run of each held version to what people call it. Writes nothing."""
+    """Return what a deletion would include. `held_versions` maps each held version's source run to its display text. Writes nothing."""
     _read_editable(backend, experiment_id)
     runs = read_runs(backend, Search((experiment_id,), limit=MAX_COUNTED_RUNS))
     is_exact = runs.total is not None
@@ -98,30 +98,30 @@ def read_experiment_contents(backend: Backend, experiment_id: str, held_versions
 def delete(
     backend: Backend, experiment_id: str, held_versions: Mapping[str, str], confirmed_versions: Collection[str] = ()
 ) -> None:
-    """Delete an experiment with its runs, softly.
+    """Soft-delete an experiment with its runs.
 
-    Raises ActionRefused when one of its runs is the source of a held version that is not in `confirmed_versions`. Models that lie with
-    the experiment can still be loaded, until somebody runs `mlflow gc`.
+    Raises ActionRefused if one of its runs is the source of a held version not in `confirmed_versions`. Models stored with the experiment
+    can still be loaded until `mlflow gc` is run.
     """
     experiment = _read_editable(backend, experiment_id)
     if experiment_id == DEFAULT_EXPERIMENT_ID:
-        raise ActionRefused(f"{experiment.name} takes the runs that name no experiment.", next="Delete its runs instead.")
+        raise ActionRefused(f"{experiment.name} receives the runs that name no experiment.", next="Delete its runs instead.")
     if unconfirmed := [
         text for text in _held_versions_in(backend, experiment_id, held_versions) if text not in confirmed_versions
     ]:
         raise ActionRefused(
             f"Runs of {experiment.name} are the source of {_join_texts(unconfirmed)}.",
-            next="Archive what is held first, or say that you want it all the same.",
+            next="Archive these versions first, or confirm that you want to delete it anyway.",
         )
     with translate_errors(f"Experiment {experiment.name}"):
         client(backend).delete_experiment(experiment_id)
 
 
 def restore(backend: Backend, experiment_id: str) -> None:
-    """Bring a deleted experiment back with all its runs, also those that were deleted one by one before."""
+    """Restore a deleted experiment with all its runs, including those deleted individually before."""
     experiment = _read_editable(backend, experiment_id)
     if experiment.lifecycle_stage != "deleted":
-        raise ActionRefused(f"{experiment.name} is not deleted.", next="Look again: somebody was quicker.")
+        raise ActionRefused(f"{experiment.name} is not deleted.", next="It may have been restored since. Reload the page.")
     with translate_errors(f"Experiment {experiment.name}"):
         client(backend).restore_experiment(experiment_id)
 
@@ -142,7 +142,8 @@ def _read_editable(backend: Backend, experiment_id: str) -> MlflowExperiment:
         experiment = client(backend).get_experiment(experiment_id)
     if _is_podium_experiment(experiment):
         raise ActionRefused(
-            "Podium keeps its record in this experiment.", next="Leave it alone: without it nobody can say who decided what."
+            "Podium stores its record in this experiment.",
+            next="Leave it unchanged: without it the history of decisions is lost.",
         )
     return experiment
 
@@ -152,14 +153,16 @@ def _is_podium_experiment(experiment: MlflowExperiment) -> bool:
 
 
 def _check_name(backend: Backend, name: str) -> str:
-    """The tidy name, when it may be used."""
+    """Return the normalised name if it may be used."""
     tidy_name = _tidy_name(name)
     if not tidy_name:
-        raise BadInput("An experiment needs a name.", next="Type what is tried in it, such as: card-fraud.")
+        raise BadInput("An experiment needs a name.", next="Enter what it is about, such as: card-fraud.")
     if len(tidy_name) > MAX_NAME_LENGTH:
-        raise BadInput(f"This name has {len(tidy_name)} characters, and {MAX_NAME_LENGTH} fit.", next="Shorten it.")
+        raise BadInput(f"This name has {len(tidy_name)} characters; the limit is {MAX_NAME_LENGTH}.", next="Shorten it.")
     if tidy_name.casefold().startswith(LEDGER_EXPERIMENT):
-        raise BadInput(f"Names that begin with {LEDGER_EXPERIMENT} are kept for Podium's record.", next="Choose another name.")
+        raise BadInput(
+            f"Names that start with {LEDGER_EXPERIMENT} are reserved for Podium's record.", next="Choose another name."
+        )
     with translate_errors(f"Experiment {tidy_name}"):
         existing = client(backend).get_experiment_by_name(tidy_name)
     if existing is not None:
@@ -180,9 +183,9 @@ def _name_error(error: MlflowException, name: str) -> Exception:
 def _taken_error(name: str, lifecycle: str) -> BadInput:
     if lifecycle == "deleted":
         return BadInput(
-            f"A deleted experiment is called {name}, and its name stays taken.", next="Restore it, or choose another name."
+            f"A deleted experiment is called {name}, so the name is still taken.", next="Restore it, or choose another name."
         )
-    return BadInput(f"There is an experiment called {name} already.", next="Choose another name.")
+    return BadInput(f"An experiment called {name} already exists.", next="Choose another name.")
 
 
 def _join_texts(texts: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Which way a metric is better, written for the team: one JSON tag of the experiment. How it is read is known in `direction_tags`."""
+"""Store metric directions for the team in one JSON tag of the experiment. Reading it is left to `direction_tags`."""
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
@@ -9,17 +9,17 @@ from lib.runs.analysis.metric_direction import Direction
 
 
 def set_direction(backend: Backend, experiment_id: str, metric: str, direction: Direction | None) -> None:
-    """Say which way a metric of an experiment is better; None takes back what the team said. Other metrics keep their direction.
+    """Set the direction of an experiment's metric; None clears the team's choice. Other metrics keep their direction.
 
-    The tag is read just before it is written: of two people who write in the same instant, the last one counts. Raises ActionRefused where
-    the tag has a shape that this Podium does not write, and BadInput where it would be too long.
+    The tag is read just before it is written: of two simultaneous writes the last one wins. Raises ActionRefused if the tag has a shape
+    that this Podium does not write, and BadInput if it would become too long.
     """
     with translate_errors(f"Experiment {experiment_id}"):
         tags = client(backend).get_experiment(experiment_id).tags or {}
     directions = team_directions({str(key): str(value) for key, value in tags.items()})
     if directions is None:
         raise ActionRefused(
-            f"The tag {DIRECTIONS_TAG} of this experiment is not one that this Podium writes.",
+            f"The tag {DIRECTIONS_TAG} of this experiment has a format that this Podium does not know.",
             next="A newer Podium may have written it. Otherwise delete the tag in MLflow.",
         )
     text = team_directions_text(
@@ -27,8 +27,8 @@ def set_direction(backend: Backend, experiment_id: str, metric: str, direction: 
     )
     if len(text) > MAX_TAG_LENGTH:
         raise BadInput(
-            f"The directions of this experiment take {len(text):,} characters, and MLflow keeps {MAX_TAG_LENGTH:,} in a tag.",
-            next="Take back the direction of a metric that nobody compares.",
+            f"The directions of this experiment take {len(text):,} characters; the limit of a tag is {MAX_TAG_LENGTH:,}.",
+            next="Clear the direction of a metric that is no longer compared.",
         )
     with translate_errors(f"Experiment {experiment_id}"):
         client(backend).set_experiment_tag(experiment_id, DIRECTIONS_TAG, text)

@@ -1,7 +1,7 @@
-"""What a person may change on a run: its name, its tags, its note, and bringing it back. Deleting is `registry.delete_run`'s work.
+"""Changes to a run: its name, tags and note, and restoring it. Deleting is left to `registry.delete_run`.
 
-A change is worked out on paper first, so that a page can show it, and carried out only while the run still says what the person saw.
-MLflow knows no conditional write for tags: between our last reading and the write somebody else may still be quicker.
+A change is planned first, so a page can preview it, and applied only while the run still has the value the user saw.
+MLflow has no conditional write for tags: another write can still happen between our last read and our write.
 """
 
 import re
@@ -20,9 +20,9 @@ from lib.text import CONTROLS_IN_LINES, DIRECTION_OVERRIDES, ZERO_WIDTH
 
 NOTE_TAG = "mlflow.note.content"
 RESERVED_PREFIXES = ("mlflow.", "podium.")
-"""How tags begin that programs read: no page changes them by hand."""
+"""Prefixes of tags that programs read: no page edits them."""
 MAX_NAME_LENGTH, MAX_KEY_LENGTH, MAX_VALUE_LENGTH = 250, 250, 8000
-"""What MLflow's database holds; it would cut a longer value silently."""
+"""Limit of MLflow's database, which would silently truncate a longer value."""
 _CONTROL_CHARACTERS = re.compile(f"[{CONTROLS_IN_LINES}{ZERO_WIDTH}{DIRECTION_OVERRIDES}]")
 _KEY_PATTERN = re.compile(r"[\w\-. :/]+")
 
@@ -31,7 +31,7 @@ ChangeAction = Literal["rename", "tag", "untag", "restore"]
 
 @dataclass(frozen=True)
 class Change:
-    """One change of one run, on paper. `expected` is what the person saw: None where there was nothing."""
+    """One planned change of one run. `expected` is the value the user saw, None if there was none."""
 
     run_id: str
     action: ChangeAction
@@ -41,22 +41,22 @@ class Change:
 
 
 def rename_change(run: Run, name: str) -> Change:
-    """Give a run another name. Raises BadInput for an empty or too long one."""
+    """Plan to rename a run. Raises BadInput if the name is empty or too long."""
     new_name = " ".join(_clean_text(name).split())
     if not new_name:
-        raise BadInput("The run has no name.", next="Give it one.")
+        raise BadInput("A run needs a name.", next="Enter one.")
     if len(new_name) > MAX_NAME_LENGTH:
-        raise BadInput(f"The name has {len(new_name)} characters; {MAX_NAME_LENGTH} fit.", next="Choose a shorter one.")
+        raise BadInput(f"The name has {len(new_name)} characters; the limit is {MAX_NAME_LENGTH}.", next="Choose a shorter one.")
     return _require_difference(Change(run.run_id, "rename", value=new_name, expected=run.name))
 
 
 def tag_change(run: Run, key: str, value: str) -> Change:
-    """Add a tag or change one. Raises BadInput for a key that MLflow cannot keep, or that belongs to a program."""
+    """Plan to add or change a tag. Raises BadInput for a key that MLflow cannot store or that is reserved for programs."""
     return _require_difference(_make_tag_change(run, _check_key(key), value))
 
 
 def untag_change(run: Run, key: str) -> Change:
-    """Take a tag away. Raises BadInput for one that is not there, or that belongs to a program."""
+    """Plan to remove a tag. Raises BadInput if it does not exist or is reserved for programs."""
     name = key if key in run.tags and not is_reserved_tag(key) else _check_key(key)
     if name not in run.tags:
         raise BadInput(f"The run has no tag {name[:80]}.")
@@ -64,26 +64,26 @@ def untag_change(run: Run, key: str) -> Change:
 
 
 def note_change(run: Run, text: str) -> Change:
-    """Write the note of a run; an empty text takes it away."""
+    """Plan to change the note of a run; an empty text removes it."""
     if not _clean_text(text) and NOTE_TAG in run.tags:
         return Change(run.run_id, "untag", NOTE_TAG, expected=run.tags[NOTE_TAG])
     return _require_difference(_make_tag_change(run, NOTE_TAG, text))
 
 
 def restore_change(run: Run) -> Change:
-    """Bring a deleted run back."""
+    """Plan to restore a deleted run."""
     if run.lifecycle == "active":
         raise BadInput("The run was not deleted.")
     return Change(run.run_id, "restore", expected=run.lifecycle)
 
 
 def is_reserved_tag(key: str) -> bool:
-    """Does a tag belong to MLflow or to Podium?"""
+    """Whether a tag is reserved for MLflow or Podium."""
     return key.startswith(RESERVED_PREFIXES)
 
 
 def code_snippet(change: Change, uri: str) -> str:
-    """The plain MLflow call that does the same, ready to be copied."""
+    """Return the equivalent plain MLflow call, ready to copy."""
     calls = {
         "rename": f"client.update_run({change.run_id!r}, name={change.value!r})",
         "tag": f"client.set_tag({change.run_id!r}, {change.key!r}, {change.value!r})",
@@ -94,17 +94,17 @@ def code_snippet(change: Change, uri: str) -> str:
 
 
 def apply_change(backend: Backend, change: Change) -> None:
-    """Make the change. Raises ActionRefused when the run changed since the person looked, was deleted, or belongs to Podium's record."""
+    """Apply a change. Raises ActionRefused if the run has changed since it was shown, was deleted, or belongs to Podium's record."""
     run = read_run(backend, change.run_id)
     experiment = read_experiment_ref(backend, run.experiment_id)
     if experiment.is_ledger:
-        raise ActionRefused("This run belongs to the record, which nobody edits.")
+        raise ActionRefused("This run belongs to Podium's record, which cannot be edited.")
     if change.action == "restore" and experiment.lifecycle != "active":
         raise ActionRefused(f"Its experiment {experiment.name} was deleted.", next="Restore the experiment first.")
     if change.action != "restore" and run.lifecycle != "active":
-        raise ActionRefused("The run was deleted meanwhile.", next="Restore it first.")
+        raise ActionRefused("The run has been deleted since.", next="Restore it first.")
     if _current_value(run, change) != change.expected:
-        raise ActionRefused("Somebody changed this since you looked.", next="Look at it again, then decide.")
+        raise ActionRefused("This has been changed since you opened it.", next="Reload and check the current value.")
     _write(backend, change)
 
 
@@ -131,33 +131,34 @@ def _current_value(run: Run, change: Change) -> str | None:
 def _make_tag_change(run: Run, key: str, value: str) -> Change:
     text = _clean_text(value)
     if not text:
-        raise BadInput("There is no text.", next="Write something first.")
+        raise BadInput("The text is empty.", next="Enter some text.")
     if len(text) > MAX_VALUE_LENGTH:
-        raise BadInput(f"The text has {len(text):,} characters; {MAX_VALUE_LENGTH:,} fit.", next="Shorten it.")
+        raise BadInput(f"The text has {len(text):,} characters; the limit is {MAX_VALUE_LENGTH:,}.", next="Shorten it.")
     return Change(run.run_id, "tag", key, text, run.tags.get(key))
 
 
 def _check_key(key: str) -> str:
     name = _clean_text(key)
     if not name:
-        raise BadInput("The tag has no name.", next="Give it one.")
+        raise BadInput("A tag needs a name.", next="Enter one.")
     if len(name) > MAX_KEY_LENGTH:
-        raise BadInput(f"The name has {len(name)} characters; {MAX_KEY_LENGTH} fit.", next="Choose a shorter one.")
+        raise BadInput(f"The name has {len(name)} characters; the limit is {MAX_KEY_LENGTH}.", next="Choose a shorter one.")
     if is_reserved_tag(name):
-        raise BadInput(f"Tags that begin with {' or '.join(RESERVED_PREFIXES)} belong to programs.", next="Choose another name.")
+        raise BadInput(f"Tags that start with {' or '.join(RESERVED_PREFIXES)} are reserved.", next="Choose another name.")
     if not _KEY_PATTERN.fullmatch(name) or name.startswith(("/", ".")) or name.endswith("/") or "//" in name or "/." in name:
         raise BadInput(
-            "A tag's name has letters, digits, spaces and _ - . : / only, and is no path.", next="Choose another name."
+            "A tag name may contain only letters, digits, spaces and _ - . : /, and must not be a path.",
+            next="Choose another name.",
         )
     return name
 
 
 def _require_difference(change: Change) -> Change:
     if change.value == change.expected:
-        raise BadInput("That is what it says already.")
+        raise BadInput("This is already the current value.")
     return change
 
 
 def _clean_text(text: str) -> str:
-    """What was typed without control and invisible marks; line breaks and tabs stay."""
+    """Remove control and invisible characters from typed text; line breaks and tabs stay."""
     return _CONTROL_CHARACTERS.sub(" ", text.replace("\r\n", "\n")).strip()

@@ -1,8 +1,8 @@
-"""Views of runs kept under a name in the backend, so that the team finds them: one tag of the experiment for each.
+"""Named views of runs, stored in the backend for the team: one experiment tag per view.
 
-The key of the tag is ours (`podium.view.<ULID>`), name, address, person and time stand in its value. Two people who save at once
-write two tags, so nobody loses a view. What stands in a tag may come from anyone: what does not fit the shape is skipped and counted.
-What the address means is the page's affair.
+The tag key is Podium's (`podium.view.<ULID>`); name, address, user and time are in its value. Two people saving at once write two
+tags, so no view is lost. Anyone may have written a tag: values of an unexpected shape are skipped and counted. Interpreting the
+address is left to the page.
 """
 
 import json
@@ -23,13 +23,13 @@ from lib.errors import BadInput, NotFound
 
 VIEW_TAG_PREFIX = "podium.view."
 MAX_TAG_LENGTH = 5_000
-"""Characters of an experiment's tag that every store of MLflow keeps."""
+"""Maximum length of an experiment tag that every MLflow store accepts."""
 MAX_NAME_LENGTH = 80
 
 
 @dataclass(frozen=True)
 class SavedView:
-    """A view under its name. `query` is the address after the question mark; `by` is the name that was typed, not verified."""
+    """A named view. `query` is the address after the question mark; `by` is the name as typed, not verified."""
 
     key: str
     experiment_id: str
@@ -41,14 +41,14 @@ class SavedView:
 
 @dataclass(frozen=True)
 class SavedViews:
-    """The views of an experiment by name, and how many of its tags look like views but are none."""
+    """The views of an experiment by name, and how many of its view tags are invalid."""
 
     views: tuple[SavedView, ...] = ()
     skipped_count: int = 0
 
 
 class _ViewRecord(BaseModel):
-    """The value of a tag. `deleted` is set where a store cannot drop a tag."""
+    """The value of a tag. `deleted` is set if a store cannot delete tags."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
     schema_: Annotated[Literal[1], Field(alias="schema")]
@@ -60,7 +60,7 @@ class _ViewRecord(BaseModel):
 
 
 def read_saved_views(backend: Backend, experiment_id: str) -> SavedViews:
-    """The views kept with an experiment. Writes nothing."""
+    """Return the views stored with an experiment. Writes nothing."""
     records = {key: _parse_record(value) for key, value in sorted(_read_view_tags(backend, experiment_id).items())}
     views = [
         SavedView(key, experiment_id, record.name, record.query, record.by, record.at)
@@ -74,9 +74,9 @@ def read_saved_views(backend: Backend, experiment_id: str) -> SavedViews:
 
 
 def save(backend: Backend, view: SavedView) -> SavedView:
-    """Keep a view with its experiment, under a key of its own; `view.key` is not looked at.
+    """Store a view with its experiment under a new key; `view.key` is ignored.
 
-    Raises BadInput for a name that is empty, too long or taken, and for a view that is too long to be kept.
+    Raises BadInput if the name is empty, too long or taken, and if the view is too long to store.
     """
     new_view = SavedView(VIEW_TAG_PREFIX + str(ULID()), view.experiment_id, _check_name(view.name), view.query, view.by, view.at)
     _check_name_is_free(backend, new_view)
@@ -85,17 +85,17 @@ def save(backend: Backend, view: SavedView) -> SavedView:
 
 
 def rename(backend: Backend, view: SavedView, name: str) -> None:
-    """Give a view another name. Raises NotFound when someone has deleted it, BadInput for a name that does not fit."""
+    """Rename a view. Raises NotFound if it has been deleted, BadInput for an invalid name."""
     current = next((other for other in read_saved_views(backend, view.experiment_id).views if other.key == view.key), None)
     if current is None:
-        raise NotFound(f"The view {view.name} is not there any more.", next="Someone has deleted it: look again.")
+        raise NotFound(f"The view {view.name} no longer exists.", next="It has been deleted. Reload the page.")
     renamed_view = SavedView(current.key, current.experiment_id, _check_name(name), current.query, current.by, current.at)
     _check_name_is_free(backend, renamed_view)
     _write_view(backend, renamed_view)
 
 
 def delete(backend: Backend, view: SavedView) -> None:
-    """Take a view away, for everyone. One that is gone already is no error. A store that cannot drop tags keeps an empty one."""
+    """Delete a view for everyone. A missing view is not an error. A store that cannot delete tags keeps an empty one."""
     try:
         client(backend).delete_experiment_tag(view.experiment_id, view.key)
     except MlflowException as error:
@@ -106,7 +106,7 @@ def delete(backend: Backend, view: SavedView) -> None:
 
 
 def code_snippet(uri: str, view: SavedView, action: Literal["Save", "Rename", "Delete"]) -> str:
-    """The plain MLflow call that does the same, to be copied. It gives a new view an id of its own, as Podium does."""
+    """Return the equivalent plain MLflow call, ready to copy. It gives a new view its own id, as Podium does."""
     if action == "Delete":
         return client_snippet(uri, [f"client.delete_experiment_tag({view.experiment_id!r}, {view.key!r})"])
     key = repr(view.key) if view.key else f"{VIEW_TAG_PREFIX!r} + uuid4().hex"
@@ -121,7 +121,7 @@ def _read_view_tags(backend: Backend, experiment_id: str) -> Mapping[str, str]:
 
 
 def _parse_record(value: str) -> _ViewRecord | None:
-    """The value of a tag; None for what is not ours. A view without a name or longer than we write is not ours either."""
+    """Parse a tag value; None if it is not from Podium. A view without a name, or longer than Podium writes, is not either."""
     if len(value) > MAX_TAG_LENGTH:
         return None
     try:
@@ -133,20 +133,20 @@ def _parse_record(value: str) -> _ViewRecord | None:
 def _check_name(name: str) -> str:
     tidy_name = " ".join("".join(character if character.isprintable() else " " for character in name).split())
     if not tidy_name:
-        raise BadInput("A view needs a name.", next="Type what it shows, such as: forests over 0.95.")
+        raise BadInput("A view needs a name.", next="Enter what it shows, such as: forests over 0.95.")
     if len(tidy_name) > MAX_NAME_LENGTH:
-        raise BadInput(f"This name has {len(tidy_name)} characters, and {MAX_NAME_LENGTH} fit.", next="Shorten it.")
+        raise BadInput(f"This name has {len(tidy_name)} characters; the limit is {MAX_NAME_LENGTH}.", next="Shorten it.")
     return tidy_name
 
 
 def _check_name_is_free(backend: Backend, view: SavedView) -> None:
     for other in read_saved_views(backend, view.experiment_id).views:
         if other.name.casefold() == view.name.casefold() and other.key != view.key:
-            raise BadInput(f"There is a view called {other.name} already.", next="Choose another name, or delete that one first.")
+            raise BadInput(f"A view called {other.name} already exists.", next="Choose another name, or delete that view first.")
 
 
 def _tag_value(view: SavedView) -> str:
-    """The value of the tag."""
+    """Return the value of the tag."""
     at = view.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     value = {"schema": 1, "name": view.name, "query": view.query, "by": view.by, "at": at}
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -156,8 +156,8 @@ def _write_view(backend: Backend, view: SavedView) -> None:
     text = _tag_value(view)
     if len(text) > MAX_TAG_LENGTH:
         raise BadInput(
-            f"This view takes {len(text):,} characters, and MLflow keeps {MAX_TAG_LENGTH:,} in a tag.",
-            next="Pick fewer runs or choose fewer columns: each one stands in the view.",
+            f"This view takes {len(text):,} characters; the limit of a tag is {MAX_TAG_LENGTH:,}.",
+            next="Pick fewer runs or choose fewer columns: the view lists each of them.",
         )
     _set_tag(backend, view, text)
 

@@ -1,1 +1,1 @@
-"""Runs as files and scripts: CSV and JSON, a Python script of a view, charts as images."""
+"""Export of runs: CSV and JSON files, a Python script of a view, charts as images."""

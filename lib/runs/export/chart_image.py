@@ -1,8 +1,8 @@
-"""A chart as a picture to keep: PNG or SVG, made in this process without a browser.
+"""Export a chart as PNG or SVG, rendered in this process without a browser.
 
-The charts say nothing about their width and their font, because the page decides both; here they get what the page would give.
-Altair's data transformers belong to the whole process, and pages of other people draw meanwhile: so the data is put into a copy of
-the chart first, and no global is touched.
+Charts do not set their width and font because the page decides both; here they get the page's values.
+Altair's data transformers are process-wide, and other sessions draw at the same time. So the data is first put into a copy of the chart,
+and no global is changed.
 """
 
 import re
@@ -18,22 +18,22 @@ from lib.theme import ChartColors
 
 WIDTH = 1100
 SCALE = 2
-"""Pixels of a PNG per pixel of the chart: sharp in a slide."""
+"""PNG pixels per chart pixel: sharp on a slide."""
 FONT = "Inter, Arial, sans-serif"
 _INVISIBLE_PATH = re.compile(r'<path [^<>]*\bopacity="0"[^<>]*/>')
-"""Points that only the pointer finds."""
+"""Invisible points, for the pointer only."""
 _TRANSLUCENT_PATH = re.compile(r'(<path (?:(?!-opacity=)[^<>])*?) opacity="([\d.]+)"(?=(?:(?!-opacity=)[^<>])*>)')
 _SUBCHART_FIELDS = ("layer", "hconcat", "vconcat", "concat")
 _VEGALITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
 def render_png(chart: Any, colors: ChartColors, font_folder: Path) -> bytes:
-    """The chart as a PNG on the colour of the page. `font_folder` is the folder that holds Inter as TTF."""
+    """Render the chart as a PNG on the page colour. `font_folder` is the folder with Inter as TTF."""
     return bytes(vl_convert.svg_to_png(_move_opacity_to_paint(render_svg(chart, colors, font_folder)), scale=SCALE))
 
 
 def render_svg(chart: Any, colors: ChartColors, font_folder: Path) -> str:
-    """The chart as an SVG. Its text stays text, in Inter where that is installed."""
+    """Render the chart as an SVG. Its text stays text, in Inter if installed."""
     _register_fonts(font_folder)
     return _INVISIBLE_PATH.sub(
         "", vl_convert.vegalite_to_svg(_vegalite_spec(chart, colors), vl_version=_vegalite_version(), allowed_base_urls=[])
@@ -41,18 +41,18 @@ def render_svg(chart: Any, colors: ChartColors, font_folder: Path) -> str:
 
 
 def _move_opacity_to_paint(svg: str) -> str:
-    """The same picture with see-through lines instead of see-through layers: a layer per line took a minute for 300 runs."""
+    """Replace transparent layers by transparent lines: a layer per line took a minute for 300 runs."""
     return _TRANSLUCENT_PATH.sub(r'\1 stroke-opacity="\2" fill-opacity="\2"', svg)
 
 
 @lru_cache(maxsize=4)
 def _register_fonts(font_folder: Path) -> None:
-    """Tell the renderer of our fonts, once: it reads TTF and no WOFF2."""
+    """Register our fonts with the renderer, once: it reads TTF but not WOFF2."""
     vl_convert.register_font_directory(str(font_folder))
 
 
 def _vegalite_version() -> str | None:
-    """The Vega-Lite that Altair speaks, where the renderer has it; else its newest."""
+    """Return Altair's Vega-Lite version if the renderer has it, else None for its newest."""
     return _VEGALITE_VERSION if _VEGALITE_VERSION in vl_convert.get_vegalite_versions() else None
 
 
@@ -69,7 +69,7 @@ def _vegalite_spec(chart: Any, colors: ChartColors) -> dict[str, Any]:
 
 
 def _inline_data(chart: Any) -> None:
-    """Turn the tables of a chart and of its parts into plain values."""
+    """Convert the tables of a chart and of its parts to plain values."""
     if isinstance(getattr(chart, "data", None), pd.DataFrame):
         chart.data = alt.InlineData(**alt.to_values(chart.data))
     subcharts = [

@@ -1,7 +1,7 @@
-"""The code that makes this: a view of runs as a Python script that stands alone, with plain MLflow, pandas and Altair. Pure.
+"""Export a view of runs as a self-contained Python script with plain MLflow, pandas and Altair. Pure.
 
-Everything foreign (names, values, the filter) stands as a quoted constant at the head of the script; the code below is the same text
-for everybody (`script_templates`), so that no name can become code. The script knows no password: MLflow reads those from its environment.
+All foreign text (names, values, the filter) is in quoted constants at the top of the script. The code below them is fixed
+(`script_templates`), so no name can become code. The script contains no password: MLflow reads those from the environment.
 """
 
 import math
@@ -15,15 +15,15 @@ from lib.runs.export import script_templates
 from lib.runs.table.run_table import METRIC_PREFIX
 from lib.runs.table.types import MAX_RUNS, Search
 
-SCRIPT_DOCSTRING = '"""Runs of MLflow, read and drawn without Podium."""'
+SCRIPT_DOCSTRING = '"""Read and plot MLflow runs without Podium."""'
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on a column: any of some values, a text that stands in it, or else a range of numbers (None is an open end).
+    """One condition on a column: any of several values, a contained text, or else a range of numbers (None is an open end).
 
-    Columns are named as in a filter; the plain ones are name, status, user, started and seconds. `include_missing` also keeps the runs that
-    do not have the column. Values are texts as they were logged. A range that is open at both ends takes every real number.
+    Columns are named as in a filter; the plain ones are name, status, user, started and seconds. `include_missing` also keeps runs
+    without the column. Values are texts as logged. A range open at both ends includes every real number.
     """
 
     column: str
@@ -36,10 +36,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class ScriptSpec:
-    """What a script is made of. `uri` has no user and password; `conditions`, `since` and `until` narrow what the search gives.
+    """The specification of a script. `uri` has no user and password; `conditions`, `since` and `until` narrow the search's results.
 
-    `selected_run_ids`: with `only_selected` nothing else is kept, whatever the filter says. `parent` leaves its children, `children` is
-    shown, hidden or best. `directions` say which way metrics are better. `plot` is a picture of Compare by its name, with its columns; a name unknown here gives the table.
+    `selected_run_ids`: with `only_selected` only these are kept, regardless of the filter. `parent` keeps only its children; `children` is
+    shown, hidden or best. `directions` are the metrics' directions. `plot` is the name of a Compare plot, with its columns; an unknown name
+    yields the table.
     """
 
     uri: str
@@ -67,7 +68,7 @@ class ScriptSpec:
 
 
 def build_script(spec: ScriptSpec) -> str:
-    """The whole script. It writes chart.html for a picture, a CSV file for a table."""
+    """Return the complete script. It writes chart.html for a plot, a CSV file for a table."""
     plot = _plot_part(spec)
     narrowing = (
         {"PICKED": (list(spec.selected_run_ids), script_templates.KEEP_SELECTED)}
@@ -96,12 +97,12 @@ def build_script(spec: ScriptSpec) -> str:
 
 
 def python_literal(value: object) -> str:
-    """A plain value as Python source in ASCII; what is foreign stays inside its quotes."""
+    """Return a plain value as ASCII Python source; foreign text stays inside its quotes."""
     return ascii(value)
 
 
 def _plot_part(spec: ScriptSpec) -> script_templates.ScriptPart:
-    """The picture; the table where the picture lacks the columns it is made of."""
+    """Return the plot part, or the table if the plot's columns are missing."""
     plot = script_templates.PLOT_PARTS.get(spec.plot.casefold(), script_templates.TABLE_PART)
     constants = _column_constants(spec)
     return (
@@ -141,7 +142,7 @@ def _column_constants(spec: ScriptSpec) -> dict[str, object]:
 
 
 _Narrowing = dict[str, tuple[object, str]]
-"""Name of a constant → its value and the code that uses it, in the order of use."""
+"""Constants by name, each with its value and the code that uses it, in order of use."""
 
 
 def _is_selection_only(spec: ScriptSpec) -> bool:
@@ -185,7 +186,7 @@ def _child_narrowing(spec: ScriptSpec) -> _Narrowing:
 
 
 def _keeps_best_children(spec: ScriptSpec) -> bool:
-    """Only the best child of each parent, by a metric of which one can say what is better."""
+    """Whether only the best child of each parent is kept, by a metric with a direction."""
     has_direction = (
         spec.color.startswith(METRIC_PREFIX) and spec.directions.of(spec.color.removeprefix(METRIC_PREFIX)) != "neither"
     )
@@ -193,18 +194,18 @@ def _keeps_best_children(spec: ScriptSpec) -> bool:
 
 
 def _best_children_constants(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
-    """What the code for the best children reads besides its own constant."""
+    """Return the constants that the code for the best children reads besides its own."""
     return ("COLOR", "LESS_IS_BETTER") if narrowing.get("CHILDREN", ("",))[0] == "best" else ()
 
 
 def _plotted_columns(spec: ScriptSpec) -> list[str]:
-    """The columns of the picture. Curves draw histories, which have every value."""
+    """Return the columns of the plot. Curves are drawn from complete histories."""
     columns = [spec.color, spec.x, spec.y, spec.z, *spec.axes]
     return [] if spec.plot.casefold() == "curves" else columns
 
 
 def _extremes_narrowing(spec: ScriptSpec, columns: Sequence[str]) -> _Narrowing:
-    """Another value than the last one, for these metrics. It is read before the first condition that judges by it."""
+    """Return the code that replaces the last value of these metrics, to run before the first condition that uses it."""
     extremes = {name: _extreme_of(spec, name) for name in dict.fromkeys(columns) if name.startswith(METRIC_PREFIX)}
     known_extremes = {name: extreme for name, extreme in extremes.items() if extreme}
     return {"EXTREMES": (known_extremes, script_templates.READ_EXTREMES)} if known_extremes else {}
@@ -229,7 +230,7 @@ def _finite_end(value: float | None) -> float | None:
 
 
 def _utc_time(text: str, *, end: bool = False) -> str:
-    """A time of the address as ISO text in UTC; "" for nonsense. As an `end` a bare day lasts until the next one begins."""
+    """Return a time from the address as ISO text in UTC; "" if invalid. As an `end` a bare day lasts until the next one starts."""
     try:
         at = datetime.fromisoformat(text)
         moment = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)

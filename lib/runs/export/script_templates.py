@@ -1,13 +1,11 @@
-"""The fixed texts that scripts are made of: how runs are read and narrowed, and one picture each. Pure.
+"""Fixed templates of exported scripts: reading and narrowing runs, and one plot each. Pure.
 
-Nothing is filled in here: what differs from script to script stands in capital letters and is defined at the head of the script.
+Nothing is substituted here: values that differ between scripts are in upper-case constants at the top of the script.
 """
 
 from dataclasses import dataclass
 
-SIGN_IN_COMMENT = (
-    "# A server that asks for a sign-in reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD from the environment."
-)
+SIGN_IN_COMMENT = "# For a server with a sign-in, set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."
 BASE_IMPORTS = ("import mlflow", "import pandas as pd", "from mlflow.entities import ViewType")
 ALTAIR_IMPORTS = ("import altair as alt",)
 
@@ -21,7 +19,7 @@ runs = mlflow.search_runs(
     order_by=["attributes.start_time DESC"],
 )
 if runs.empty:
-    raise SystemExit("No run matches.")
+    raise SystemExit("No matching run.")
 runs["started"], ended = (pd.to_datetime(runs[name], utc=True) for name in ("start_time", "end_time"))
 runs["seconds"] = (ended - runs["started"]).dt.total_seconds()
 runs["user"] = runs.get("tags.mlflow.user")
@@ -30,12 +28,12 @@ runs["name"] = runs["name"].fillna(runs["run_id"])
 
 
 def column(name):
-    """A column of the runs; an empty one where no run has it."""
+    """Return a column of the runs, or an empty one if no run has it."""
     return runs[name] if name in runs else pd.Series(index=runs.index, dtype="object")
 
 
 def values(name):
-    """Numbers where every value is one, else the values as they are. A SQL store keeps infinity as the largest number: left out."""
+    """Return numbers if every value is one, else the values unchanged. SQL stores save infinity as the largest float: omitted."""
     found = column(name)
     if not name.startswith(("metrics.", "params.")):
         return found
@@ -75,7 +73,7 @@ for run_id in runs["run_id"][youngest]:
         run_id = parent[run_id]
 runs = runs[runs.index.isin(best) | ~runs["run_id"].isin(spoken_for)]
 """
-READ_EXTREMES = """# MLflow's search gives the last value of a metric; the whole histories know the others.
+READ_EXTREMES = """# MLflow's search returns the last value of a metric; the complete history has the others.
 client = mlflow.MlflowClient()
 for name, way in EXTREMES.items():
     for row, run_id in runs["run_id"].items():
@@ -84,28 +82,28 @@ for name, way in EXTREMES.items():
             runs.loc[row, name] = max(history) if way == "max" else min(history)
 """
 STOP_WHEN_EMPTY = """if runs.empty:
-    raise SystemExit("No run is left.")
+    raise SystemExit("No run left after filtering.")
 """
 
 _DRAW = '''alt.data_transformers.disable_max_rows()
 
 
 def kind(values):
-    """How Altair should read these values."""
+    """Return Altair's type for these values."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return "temporal"
     return "quantitative" if pd.api.types.is_numeric_dtype(values) else "nominal"
 
 
 def scale(name, values):
-    """Logarithmic where that was asked for and every value allows it."""
+    """Return a logarithmic scale if requested and all values are positive, else a linear one."""
     if kind(values) != "quantitative":
         return alt.Scale()
     return alt.Scale(type="log" if name in LOG and values.min() > 0 else "linear", zero=False)
 
 
 '''
-_SAVE = """chart.properties(width=900, height=400).save("chart.html")  # loads Vega from the web when it is opened
+_SAVE = """chart.properties(width=900, height=400).save("chart.html")  # loads Vega from the web when opened
 """
 _SCATTER = """data = pd.DataFrame({"run": runs["name"], "x": values(X), "y": values(Y), "color": values(COLOR)}).dropna(subset=["x", "y"])
 chart = (
@@ -120,7 +118,7 @@ chart = (
 )
 """
 _PARALLEL = '''def place(found):
-    """0 at the lower end of the axis, 1 at the upper; texts in their order."""
+    """Scale values to 0 at the lower end of the axis and 1 at the upper; texts in their order."""
     if not pd.api.types.is_numeric_dtype(found):
         found = found.astype("category").cat.codes.where(found.notna())
     span = found.max() - found.min()
@@ -149,7 +147,7 @@ base = alt.Chart(data.dropna(subset=["y"])).encode(
 )
 chart = base.mark_boxplot(extent=1.5) + base.mark_circle(size=24, color="black").encode(tooltip=["run:N", "y:Q"])
 """
-_CONTOUR = """# The page interpolates between the runs; here stand the runs themselves, coloured by what is interpolated.
+_CONTOUR = """# The page interpolates between the runs; this plots the runs themselves, coloured by the interpolated metric.
 data = pd.DataFrame({"run": runs["name"], "x": values(X), "y": values(Y), "z": values(Z)}).dropna()
 chart = (
     alt.Chart(data)
@@ -204,7 +202,7 @@ for name in [name for name in runs if name.startswith("params.") and runs[name].
     is_number = pd.api.types.is_numeric_dtype(found)
     features[name] = (found if is_number else found.astype("category").cat.codes.where(found.notna())).loc[known].astype("float64")
 if not features or len(known) < 8:
-    raise SystemExit("Importance takes at least eight runs with the metric, and a parameter that differs.")
+    raise SystemExit("Importance needs at least eight runs with the metric and a parameter that varies.")
 table, target = pd.DataFrame(features), values(Y).loc[known].astype("float64")
 forest = RandomForestRegressor(n_estimators=200, random_state=0).fit(table, target)
 found = permutation_importance(forest, table, target, n_repeats=20, random_state=0)
@@ -228,7 +226,7 @@ runs.to_csv("runs.csv", index=False)
 
 @dataclass(frozen=True)
 class ScriptPart:
-    """One picture: the constants that its code reads, the lines that import for it, and the code."""
+    """One plot: the constants its code reads, its import lines, and the code."""
 
     constants: tuple[str, ...]
     imports: tuple[str, ...]
@@ -251,4 +249,4 @@ PLOT_PARTS = {
     "importance": _chart_part(_IMPORTANCE, "Y", imports=_SKLEARN),
     "differences": ScriptPart(("PICKED", "BASE"), (), _DIFFERENCES),
 }
-"""The pictures of Compare by their name in small letters."""
+"""The plots of Compare by their lowercase names."""

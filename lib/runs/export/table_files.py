@@ -1,7 +1,7 @@
-"""Runs as files to take along: CSV for a spreadsheet, JSON for a program. Pure.
+"""Export runs as files: CSV for spreadsheets, JSON for programs. Pure.
 
-A metric that was logged as NaN is the word NaN, one that was never logged an empty cell in CSV and absent in JSON. JSON has no such
-numbers, so there NaN, Infinity and -Infinity are texts. What a SQL store keeps instead of an infinity is written as one.
+A metric logged as NaN is the word NaN; one never logged is an empty cell in CSV and absent in JSON. JSON has no such numbers, so NaN,
+Infinity and -Infinity are strings there. A SQL store's stand-in for infinity is written as infinity.
 """
 
 import csv
@@ -34,16 +34,16 @@ IDENTITY_COLUMNS = (
 NAN_TEXT = "NaN"
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
-"""What makes a formula; spreadsheets take the full-width forms as well."""
+"""Characters that start a formula; spreadsheets also accept the full-width forms."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?Infinity", re.ASCII)
 _UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+")
 _DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
-    """These runs in this order, columns named as in a filter, parameters as they were logged, times in UTC.
+    """Return these runs in this order as CSV, with columns named as in a filter, parameters as logged, times in UTC.
 
-    UTF-8 with a byte-order mark, because Excel takes a file without one for Latin-1; pandas and R skip it. A cell that a spreadsheet
+    UTF-8 with a byte-order mark, because Excel reads a file without one as Latin-1; pandas and R skip it. A cell that a spreadsheet
     would run as a formula gets a leading apostrophe.
     """
     buffer = io.StringIO()
@@ -55,9 +55,9 @@ def as_csv(table: RunTable, ids: Sequence[str]) -> bytes:
 
 
 def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
-    """These runs in this order with their types: numbers as numbers, the others as the words NaN, Infinity and -Infinity, times in UTC.
+    """Return these runs in this order as typed JSON: non-finite numbers as "NaN", "Infinity" and "-Infinity", times in UTC.
 
-    Parameters are numbers where every value of that parameter is one, else the text that was logged.
+    A parameter is numeric if every value of it is a number, else the logged text.
     """
     selected_table = subset(table, ids)
     document = {
@@ -71,7 +71,7 @@ def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
 
 
 def metrics_by_run(table: RunTable) -> list[dict[str, Any]]:
-    """The metrics that each run logged, as JSON can hold them: a number, or the word NaN, Infinity or -Infinity."""
+    """Return each run's metrics as JSON values: a number, or the word NaN, Infinity or -Infinity."""
     return [
         {str(name): value for name, value in zip(table.metrics, values, strict=True) if value is not None}
         for values in zip(*_metric_columns(table).values(), strict=True)
@@ -79,18 +79,18 @@ def metrics_by_run(table: RunTable) -> list[dict[str, Any]]:
 
 
 def escape_formula(cell: str) -> str:
-    """A cell that no spreadsheet runs as a formula. Plain numbers, also negative ones, stay numbers."""
+    """Escape a cell so that no spreadsheet runs it as a formula. Plain numbers, including negative ones, stay numbers."""
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(cell) else cell
 
 
 def safe_file_name(name: str, extension: str) -> str:
-    """A file name made from an experiment's name, safe on every system: letters, digits, dots and dashes, at most 60 of them."""
+    """Return a portable file name for an experiment: at most 60 letters, digits, dots and dashes."""
     plain = _UNSAFE_CHARACTERS.sub("-", name).strip(".-")[:60].rstrip(".-")
     return f"{'runs-' * bool(_DEVICE_NAMES.match(plain))}{plain or 'runs'}.{extension}"
 
 
 def _text_columns(table: RunTable) -> dict[str, list[str]]:
-    """Column → cells, as text."""
+    """Return the cells of each column as text."""
     columns = {"run_id": list(table.ids)} | {name: _cell_texts(table.identity[name]) for name in IDENTITY_COLUMNS}
     columns["versions"] = [_join_versions(cell, ", ") for cell in table.identity["versions"]]
     columns |= {
@@ -102,7 +102,7 @@ def _text_columns(table: RunTable) -> dict[str, list[str]]:
 
 
 def _user_tags(table: RunTable) -> list[str]:
-    """Tags that people and their scripts set; what MLflow sets itself stands in the other columns."""
+    """Return tags set by users and their scripts; MLflow's own are in the other columns."""
     return [str(name) for name in table.tags if not str(name).startswith(MLFLOW_TAG_PREFIX)]
 
 
@@ -135,7 +135,7 @@ def _run_documents(table: RunTable) -> list[dict[str, Any]]:
 
 
 def _metric_columns(table: RunTable) -> dict[str, list[Any]]:
-    """The metrics, column by column; None for what a run did not log."""
+    """Return the metrics column by column; None if a run did not log one."""
     columns = _plain_columns(table.metrics)
     positions = {run_id: row for row, run_id in enumerate(table.ids)}
     for run_id, name in table.nans:
@@ -153,7 +153,7 @@ def _row_values(columns: dict[str, list[Any]], row: int) -> dict[str, Any]:
 
 
 def _plain_value(value: Any) -> Any:
-    """A value of a table as JSON can hold it; None for a missing one."""
+    """Convert a table value to a JSON value; None if missing."""
     if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
         return None
     if isinstance(value, datetime):

@@ -1,1 +1,1 @@
-"""Filters of runs: the grammar explained, evaluated on a table, and facets without a grammar. Pure."""
+"""Run filters: explaining the grammar, evaluating it on a table, and facets without a grammar. Pure."""

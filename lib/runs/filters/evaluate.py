@@ -1,7 +1,7 @@
-"""Says which runs of a table MLflow's search grammar leaves, exactly as its SQLite store would. Pure.
+"""Evaluate MLflow's search grammar on a run table, exactly as its SQLite store would. Pure.
 
-`filter_parser` takes the filter apart. What a table does not hold (the `user_id` column of the store, whether a missing number is a NaN)
-is not guessed: then the answer is None, and the backend has to be asked.
+`filter_parser` parses the filter. Facts that are not in a table (the store's `user_id` column, whether a missing number is NaN) are not
+guessed: the answer is then None, and the backend must be queried.
 """
 
 import operator
@@ -15,13 +15,13 @@ from lib.runs.filters.explain import Clause
 from lib.runs.table.types import RUN_NAME_TAG, RunTable
 
 _ALIASES = {"created": "start_time", "Created": "start_time"} | dict.fromkeys(("run name", "Run name", "Run Name"), "run_name")
-"""MLflow takes these as other names of two attributes, and does so for metrics, parameters and tags too."""
+"""MLflow accepts these as aliases of two attributes, also for metrics, parameters and tags."""
 _TIME_COLUMNS = {"start_time": "started", "end_time": "ended"}
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 _MILLISECOND = pd.Timedelta(milliseconds=1)
 _EPOCH = pd.Timestamp(0, tz="UTC")
 _ALIKE_IN_SQLITE = "\ufffd\ufffe\uffff"
-"""SQLite reads the last two of these code points as the first one."""
+"""SQLite reads the last two of these code points as the first."""
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -35,10 +35,10 @@ _TextTest = Callable[[str], bool]
 
 
 def matching_run_ids(clauses: Sequence[Clause], table: RunTable) -> list[str] | None:
-    """The ids of the runs that meet all conditions, in the order of the table; None when the backend has to be asked.
+    """Return the ids of the runs that meet all conditions, in table order; None if the backend must be queried.
 
-    It is asked about `user_id`, about `!=` on a metric that is NaN or missing in a run, and about an empty dataset context or
-    artifact location that could as well be none; and only where the other conditions leave such a run.
+    That is the case for `user_id`, for `!=` on a metric that is NaN or missing in a run, and for an empty dataset context or artifact
+    location that could also be missing, but only if the other conditions keep such a run.
     """
     matches = _same_answer(table, answer=True)
     for clause in clauses:
@@ -55,7 +55,7 @@ def _canonical_name(clause: Clause) -> str:
 
 
 def _match_metric(clause: Clause, table: RunTable) -> "pd.Series[bool]":
-    """A NaN differs from every number and is neither larger nor smaller; a run without the metric meets nothing."""
+    """Match a metric: NaN differs from every number and is neither larger nor smaller; a run without the metric never matches."""
     if _canonical_name(clause) not in table.metrics:
         return _same_answer(table, answer=False)
     values = table.metrics[_canonical_name(clause)]
@@ -81,7 +81,7 @@ def _match_column(clause: Clause, table: RunTable, columns: pd.DataFrame) -> "pd
 
 
 def _match_texts(clause: Clause, texts: "pd.Series[str]") -> "pd.Series[bool]":
-    """A text that is missing meets nothing, not even `!=`."""
+    """Match texts: a missing text never matches, not even `!=`."""
     test = _text_test(clause)
     return pd.Series([isinstance(text, str) and test(text) for text in texts.tolist()], index=texts.index, dtype="boolean")
 
@@ -105,11 +105,11 @@ def _match_time(clause: Clause, table: RunTable, times: "pd.Series[pd.Timestamp]
     if not isinstance(value, int | float) or (isinstance(value, int) and not _MIN_INTEGER <= value <= _MAX_INTEGER):
         return _same_answer(table, answer=None)
     millis = ((times - _EPOCH) // _MILLISECOND).astype("Int64")
-    return _COMPARISONS[clause.comparator](millis, value).fillna(False).astype("boolean")  # noqa: FBT003 - what fills the gaps
+    return _COMPARISONS[clause.comparator](millis, value).fillna(False).astype("boolean")  # noqa: FBT003 - the fill value
 
 
 def _match_dataset(clause: Clause, table: RunTable) -> "pd.Series[bool]":
-    """One of the run's datasets is enough. An empty context stands for none in a table, so it may or may not meet a condition."""
+    """Match if any dataset of the run does. In a table an empty context may mean a missing one, so its result is unknown."""
     test, ambiguous_texts = _text_test(clause), {""} if clause.name == "context" else set()
     rows = zip(table.inputs.run_id.tolist(), table.inputs[clause.name].tolist(), strict=True)
     hits = [(run_id, text in ambiguous_texts) for run_id, text in rows if test(text)]
@@ -140,12 +140,12 @@ def _text_test(clause: Clause) -> _TextTest:
 
 
 def compile_like(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> _TextTest:
-    """A test for SQLite's LIKE: % is any text, _ any character, neither can be escaped, and a text ends at a zero character.
+    """Return a test for SQLite's LIKE: % is any text, _ any character, neither can be escaped, and a text ends at a NUL character.
 
-    `flags` is IGNORECASE for ILIKE, which knows the letters of ASCII only.
+    `flags` is IGNORECASE for ILIKE, which folds ASCII letters only.
     """
     first, *others = [_like_pattern(part) for part in _text_before_zero(pattern).split("%")]
-    # Each part is taken where it is found first and never again: no text makes the test slow.
+    # Each part is matched at its first occurrence without backtracking, so no text makes the test slow.
     middle = "".join(f"(?>.*?{part})" for part in others[:-1])
     regex = re.compile(first + (f"{middle}.*{others[-1]}" if others else ""), re.DOTALL | re.ASCII | flags)
     return lambda text: regex.fullmatch(_text_before_zero(text)) is not None

@@ -1,4 +1,4 @@
-"""Says which facets make sense for some runs: those that would leave some and not others, with their real range or values. Pure."""
+"""Facets that make sense for some runs: those that keep some and drop others, with their actual range or values. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ _TAGS_SHOWN_ELSEWHERE = frozenset({RUN_NAME_TAG, USER_TAG, PARENT_TAG, MODEL_HIS
 
 @dataclass(frozen=True)
 class FacetOption:
-    """A column that runs can be chosen by.
+    """A column to filter runs by.
 
-    `least` and `most` where its values are numbers. `values` are its texts with how many runs have each, the most frequent first, at
-    most 200; `distinct_count` says how many there are. `missing_count` runs have no value.
+    `least` and `most` are set if its values are numbers. `values` are its texts with the number of runs for each, most frequent first, at
+    most 200 of `distinct_count`. `missing_count` runs have no value.
     """
 
     column: str
@@ -34,7 +34,7 @@ class FacetOption:
 
 @memoize_by_table
 def build_facet_options(table: RunTable) -> tuple[FacetOption, ...]:
-    """The options for these runs: columns with two or more values first, then those that some runs have and others lack."""
+    """Return the options for these runs: columns with two or more values first, then those that only some runs have."""
     options = [option for column in _candidate_columns(table) if (option := _facet_option(table, column))]
     return tuple(sorted(options, key=lambda option: option.distinct_count < 2))
 
@@ -53,7 +53,7 @@ def _candidate_columns(table: RunTable) -> Iterator[str]:
 
 
 def _facet_option(table: RunTable, column: str) -> FacetOption | None:
-    """None where every choice would leave all runs or none."""
+    """Return the option of a column; None if every choice would keep all runs or none."""
     numbers = _finite_column_numbers(table, column)
     if can_have_values(column):
         texts = column_texts(table, column)
@@ -67,7 +67,7 @@ def _facet_option(table: RunTable, column: str) -> FacetOption | None:
 
 
 def _frequent_values(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
-    """The most frequent ones; of equally frequent ones those of the newest runs."""
+    """Return the most frequent values; ties go to the newest runs."""
     frequent = counts.sort_values(ascending=False, kind="stable").iloc[:MAX_VALUES]
     return tuple(
         sorted(
@@ -78,7 +78,7 @@ def _frequent_values(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
 
 
 def _finite_column_numbers(table: RunTable, column: str) -> np.ndarray:
-    """The real numbers of a column; of a parameter none unless all its values are numbers."""
+    """Return the finite numbers of a column; none for a parameter unless all its values are numbers."""
     name = column.removeprefix(PARAM_PREFIX)
     if not can_have_range(column) or (name != column and table.params[name].dtype == "str"):
         return np.array([])

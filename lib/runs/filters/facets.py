@@ -1,7 +1,7 @@
-"""Conditions on runs that need no grammar: a range of numbers, any of some values, a text within a text, a span of days. Pure.
+"""Facets, which are conditions without a grammar: a range of numbers, any of several values, a contained text, a date range. Pure.
 
 A column is named as in a filter (`metrics.accuracy`, `params.depth`, `tags.team`) or by one word: name, status, user, dataset,
-version (the registered one), seconds. `facet_options` says which conditions make sense for some runs.
+version (the registered one), seconds. `facet_options` determines which conditions make sense for some runs.
 """
 
 import math
@@ -23,7 +23,7 @@ TEXT_COLUMNS = ("name", "dataset", "version", "status", "user")
 
 @dataclass(frozen=True)
 class RangeFacet:
-    """Numbers from `least` to `most`, both included; None is an open end. NaN and infinity are in no range."""
+    """Numbers from `least` to `most`, inclusive; None is an open end. NaN and infinity are in no range."""
 
     column: str
     least: float | None = None
@@ -32,7 +32,7 @@ class RangeFacet:
 
 @dataclass(frozen=True)
 class AnyOfFacet:
-    """One of these values, at least one of them; None stands for "not set"."""
+    """Any of these values, of which there is at least one; None means "not set"."""
 
     column: str
     values: tuple[str | None, ...]
@@ -40,7 +40,7 @@ class AnyOfFacet:
 
 @dataclass(frozen=True)
 class ContainsFacet:
-    """The text has this part in it, capitals or not."""
+    """The text contains this part, ignoring case."""
 
     column: str
     part: str
@@ -56,12 +56,12 @@ _NOT_SET = "~"
 
 
 def format_facet(facet: Facet) -> str:
-    """A facet as a link carries it: `metrics.accuracy:0.9..`, `params.depth=5|7|~` (~ for not set), `name~forest`."""
+    """Format a facet for a link: `metrics.accuracy:0.9..`, `params.depth=5|7|~` (~ for not set), `name~forest`."""
     return _escape(facet.column) + _SIGNS[type(facet)] + _format_condition(facet)
 
 
 def parse_facet(text: str) -> Facet | None:
-    """The facet of a link; None for what is none, or for a condition that such a column cannot have."""
+    """Parse a facet from a link; None if it is invalid or does not apply to the column."""
     if not (match := _FACET_PATTERN.fullmatch(text)):
         return None
     column, rest = _unescape(match[1]), match[3]
@@ -75,12 +75,12 @@ def parse_facet(text: str) -> Facet | None:
 
 
 def can_have_range(column: str) -> bool:
-    """Can there be a range of it?"""
+    """Whether a range applies to the column."""
     return column == SECONDS_COLUMN or column.startswith((METRIC_PREFIX, PARAM_PREFIX))
 
 
 def can_have_values(column: str) -> bool:
-    """Can there be a choice of its values, or a part of its text?"""
+    """Whether a choice of values or a contained text applies to the column."""
     return column in TEXT_COLUMNS or column.startswith((PARAM_PREFIX, TAG_PREFIX))
 
 
@@ -116,7 +116,7 @@ def _parse_range(column: str, rest: str) -> RangeFacet | None:
 
 
 def run_ids_by_facets(table: RunTable, facets: Iterable[Facet]) -> list[str]:
-    """The ids of the runs that meet every facet, in the order of the table. What a run lacks is not set; it meets no other condition."""
+    """Return the ids of the runs that meet every facet, in table order. A missing value matches "not set" and no other condition."""
     matches = np.ones(len(table), dtype=bool)
     for facet in facets:
         matches &= _match_facet(facet, table)
@@ -124,9 +124,9 @@ def run_ids_by_facets(table: RunTable, facets: Iterable[Facet]) -> list[str]:
 
 
 def run_ids_by_start(table: RunTable, since: str, until: str) -> list[str]:
-    """The ids of the runs that started between two days (or moments) in ISO form, both included, in UTC.
+    """Return the ids of the runs that started between two days (or moments) in ISO form, inclusive, in UTC.
 
-    An empty end is open, and so is one that is no date.
+    An empty or invalid end is open.
     """
     begin, end = _parse_moment(since, time.min), _parse_moment(until, time.max)
     times = table.identity.started
@@ -166,14 +166,14 @@ def _contains_test(part: str) -> Callable[[str | None], bool]:
 
 
 def column_numbers(table: RunTable, column: str) -> np.ndarray:
-    """The numbers of a column, one per run; NaN for what is missing, infinite, no number, or a column that these runs lack."""
+    """Return one number per run for a column; NaN if missing, infinite, not a number, or if these runs lack the column."""
     values = _logged_column(table, column)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=math.nan)
     return np.where(np.abs(numbers) < STORED_INFINITY, numbers, math.nan)
 
 
 def column_texts(table: RunTable, column: str) -> "pd.Series[str]":
-    """The texts of a column by run id, missing where a run has none. A run with two datasets or versions is there twice."""
+    """Return the texts of a column by run id, missing if a run has none. A run with two datasets or versions appears twice."""
     if column == "dataset":
         return _dataset_texts(table)
     if column == "version":

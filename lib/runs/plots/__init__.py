@@ -1,1 +1,1 @@
-"""Pictures of runs, each a pure function from a table of runs to an Altair chart. Which one is drawn, and of which runs, is the page's business."""
+"""Plots of runs, each a pure function from a run table to an Altair chart. Which plot shows which runs is left to the pages."""

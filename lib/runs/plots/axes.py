@@ -1,6 +1,6 @@
-"""Axes over runs: which columns are worth one, the coordinate of each run on it, and its ticks. Pure.
+"""Axes over runs: which columns qualify, the coordinate of each run, and the ticks. Pure.
 
-Every run has a coordinate on every axis: a value that is missing, NaN or infinite stands below the axis, at its own tick.
+Every run has a coordinate on every axis: missing, NaN and infinite values are placed below the axis, at a tick of their own.
 """
 
 import math
@@ -27,17 +27,17 @@ from lib.runs.table.types import RunTable
 
 MAX_AXES = 10
 MAX_CATEGORIES = 12
-"""Different texts up to which a text parameter is worth an axis."""
+"""Maximum number of distinct texts for a text parameter to get an axis."""
 MIN_LOG_DECADES = 1.5
-"""Powers of ten from which on an axis may be logarithmic: 5 to 200 trees may, 0.07 to 1.4 s may not."""
+"""Minimum powers of ten for a logarithmic axis: 5 to 200 trees qualify, 0.07 to 1.4 s do not."""
 MIN_LOG_VALUE, MAX_EXPONENT = 1e-300, 307.0
-"""A browser's logarithm ends near these: what is smaller keeps an axis linear, and no end of an axis lies beyond."""
+"""Limits of a browser's logarithm: smaller values keep an axis linear, and no axis extends beyond them."""
 MISSING_COORDINATE = -0.13
 MIN_TICK_GAP = 0.05
-"""Share of an axis below which two tick labels would touch."""
+"""Share of an axis below which two tick labels would overlap."""
 AxisScale = Literal["automatic", "log", "linear"]
 AxisValue = float | str | None
-"""A number or a text that has a coordinate on its axis; None for a missing value, NaN and infinity."""
+"""A number or text with a coordinate on its axis; None for a missing value, NaN and infinity."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """A column drawn as an axis: its title (with the arrow of a metric), its ticks, and per run the value, its coordinate and its text.
+    """A column drawn as an axis: its title (with a metric's arrow), its ticks, and per run the value, coordinate and text.
 
-    `categories` are the texts of an axis of texts, the lowest first. Without them it is an axis of numbers from `low` to `high`.
+    `categories` are the texts of a categorical axis, lowest first. Without them the axis is numeric, from `low` to `high`.
     """
 
     name: str
@@ -68,11 +68,11 @@ class Axis:
 
     @property
     def has_missing(self) -> bool:
-        """Is there a run without a value on this axis?"""
+        """Whether a run has no value on this axis."""
         return bool(self.ticks) and self.ticks[0].coordinate == MISSING_COORDINATE
 
     def coordinate_of(self, value: AxisValue) -> float:
-        """The coordinate of a value. Numbers outside the axis are possible, texts are not."""
+        """Return the coordinate of a value. Numbers may lie outside the axis, texts may not."""
         if value is None:
             return MISSING_COORDINATE
         if isinstance(value, str):
@@ -85,13 +85,13 @@ class Axis:
         )
 
     def value_at(self, coordinate: float) -> float:
-        """The number at a coordinate of an axis of numbers."""
+        """Return the number at a coordinate of a numeric axis."""
         transform = _scale_transform(self.is_log)
         transformed = transform(self.low) + coordinate * (transform(self.high) - transform(self.low))
         return 10 ** min(max(transformed, -MAX_EXPONENT), MAX_EXPONENT) if self.is_log else transformed
 
     def take_rows(self, rows: Sequence[int]) -> "Axis":
-        """The same axis with these runs only, by their position in the table it was made of."""
+        """Return the axis with these runs only, given by position in its table."""
         values, coordinates, texts = (
             tuple(column[row] for row in rows) for column in (self.values, self.coordinates, self.texts)
         )
@@ -100,16 +100,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class AxisSelection:
-    """Columns to draw, and those left out because they are text with too many values or because there are too many columns."""
+    """Columns to draw, and those omitted as text with too many values or because there are too many columns."""
 
     names: tuple[str, ...]
     omitted_names: tuple[str, ...]
 
 
 def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
-    """Parameters that differ, then metrics that differ; the one that colours comes last and never falls out.
+    """Choose varying parameters, then varying metrics; the colour column comes last and is never dropped.
 
-    What MLflow measured of the machine gets no axis unless there is nothing else.
+    MLflow's system metrics get an axis only if there is nothing else.
     """
     params = varying_params(table)
     excluded_columns = [name for name in params if _has_too_many_categories(column_values(table, name))]
@@ -125,18 +125,18 @@ def choose_axes(table: RunTable, color_column: str = "") -> AxisSelection:
 
 
 def _take_params_and_metrics(params: list[str], metrics: list[str], max_count: int) -> list[str]:
-    """Parameters first, but the first three metrics keep their place; the first metric comes last."""
+    """Take parameters first but reserve room for the first three metrics; the first metric comes last."""
     metric_count = max(min(3, len(metrics)), max_count - len(params))
     return params[: max(0, max_count - metric_count)] + metrics[: min(metric_count, max_count)][::-1]
 
 
 def can_be_axis(values: "pd.Series") -> bool:
-    """Does it hold at least two different values that have a coordinate?"""
+    """Whether the column has at least two distinct values with a coordinate."""
     return _count_distinct(values) > 1 and not _has_too_many_categories(values)
 
 
 def _count_distinct(values: "pd.Series") -> int:
-    """How many different values have a coordinate: infinity has none."""
+    """Return how many distinct values have a coordinate; infinity has none."""
     if not pd.api.types.is_numeric_dtype(values):
         return int(values.nunique())
     numbers = finite_numbers(values)
@@ -144,12 +144,12 @@ def _count_distinct(values: "pd.Series") -> int:
 
 
 def _has_too_many_categories(values: "pd.Series") -> bool:
-    """Is it text with more values than an axis can label?"""
+    """Whether the column is text with more values than an axis can label."""
     return not pd.api.types.is_numeric_dtype(values) and values.nunique() > MAX_CATEGORIES
 
 
 def needs_log_scale(values: Sequence[float]) -> bool:
-    """Are all finite values well above zero and more than `MIN_LOG_DECADES` powers of ten apart, and do their logarithms spread better?"""
+    """Whether all finite values are well above zero, span more than `MIN_LOG_DECADES` powers of ten and spread better as logarithms."""
     numbers = sorted({float(value) for value in values if is_finite_number(value)})
     if len(numbers) < 2 or numbers[0] < MIN_LOG_VALUE:
         return False
@@ -159,20 +159,20 @@ def needs_log_scale(values: Sequence[float]) -> bool:
 
 
 def _unevenness(sorted_values: Sequence[float]) -> float:
-    """The largest distance of a value on its axis from where it would be if all were spread evenly, as a share of the axis."""
+    """Return the largest distance of a value from its place in an even spread, as a share of the axis."""
     low, span, last = sorted_values[0], sorted_values[-1] - sorted_values[0], len(sorted_values) - 1
     return max(abs((value - low) / span - index / last) for index, value in enumerate(sorted_values))
 
 
 def can_use_log_scale(values: Sequence[float]) -> bool:
-    """Are all finite values above zero, and are there different ones?"""
+    """Whether all finite values are positive and at least two differ."""
     numbers = {value for value in values if is_finite_number(value)}
     return len(numbers) > 1 and min(numbers) >= MIN_LOG_VALUE
 
 
 @memoize_by_table
 def build_axis(table: RunTable, name: str, scale: AxisScale = "automatic") -> Axis:
-    """The axis of a column for these runs. A scale that is asked for and impossible is linear."""
+    """Build the axis of a column for these runs. An impossible scale falls back to linear."""
     cells = column_values(table, name)
     is_numeric = pd.api.types.is_numeric_dtype(cells)
     format_value = format_number if name.startswith(METRIC_PREFIX) else format_param
@@ -191,7 +191,7 @@ def build_axis(table: RunTable, name: str, scale: AxisScale = "automatic") -> Ax
 
 
 def _axis_title(table: RunTable, name: str) -> str:
-    """The name with the arrow of a metric, and a note that it is a metric where a parameter has the same title."""
+    """Return the name with a metric's arrow, marked as a metric if a parameter has the same title."""
     if not name.startswith(METRIC_PREFIX):
         return name.removeprefix(PARAM_PREFIX)
     metric = name.removeprefix(METRIC_PREFIX)
@@ -200,7 +200,7 @@ def _axis_title(table: RunTable, name: str) -> str:
 
 
 def _coordinates(axis: Axis) -> tuple[float, ...]:
-    """The coordinates of all values; that of a repeated value is computed once."""
+    """Return the coordinates of all values, computing repeated values once."""
     coordinates = {value: axis.coordinate_of(value) for value in set(axis.values)}
     return tuple(map(coordinates.__getitem__, axis.values))
 
@@ -223,7 +223,7 @@ def _scale_transform(is_log: bool) -> Callable[[float], float]:  # noqa: FBT001 
 
 
 def _choose_tick_values(sorted_values: list[float], coordinate_of: Callable[[float], float]) -> list[float]:
-    """The five values nearest to the quarters of the axis. The values rise, and so do their coordinates."""
+    """Return the five values nearest to the quarters of the axis. Values and their coordinates are ascending."""
     neighbours = [(quarter, bisect_left(sorted_values, quarter, key=coordinate_of)) for quarter in (0, 0.25, 0.5, 0.75, 1)]
     return sorted(
         {
@@ -241,7 +241,7 @@ def _categorical_axis(cells: list[object]) -> Axis:
 
 
 def _drop_touching_ticks(ticks: list[Tick]) -> list[Tick]:
-    """Ticks whose labels do not touch; both ends stay."""
+    """Drop ticks whose labels would overlap; both ends stay."""
     spaced_ticks = [ticks[0]]
     for tick in ticks[1:-1]:
         if (

@@ -1,6 +1,6 @@
-"""Ranges on axes: what a brush or a slider keeps, as a value, as a short text for a link, and as a span on the axis. Pure.
+"""Ranges on axes, selected by a brush or slider: as a value, as a short text for a link, and as a span on the axis. Pure.
 
-A range is in the column's own values, not in coordinates, so that it means the same when other runs are drawn.
+A range uses the column's values, not coordinates, so it keeps its meaning when other runs are drawn.
 """
 
 import math
@@ -12,17 +12,17 @@ from lib.runs.table.number_format import format_number, format_param, is_finite_
 from lib.runs.table.run_table import METRIC_PREFIX
 
 BRUSH_MARGIN = 0.01
-"""A brush is drawn this much wider than its range at most, so that the runs at its ends stay inside."""
+"""Maximum extra width of a brush beyond its range, so the runs at its ends stay inside."""
 EMPTY_TEXT = '""'
-"""What stands in a link for an empty text; nothing at all is an open end."""
+"""An empty text in a link; an empty end is an open end."""
 
 
 @dataclass(frozen=True)
 class AxisRange:
-    """The runs between two values of a column, both included: numbers, or categories in the order of the axis.
+    """The runs between two values of a column, inclusive: numbers, or categories in axis order.
 
-    Without `low` also the runs without a value belong to it, without `high` it has no upper end; with neither, only those without a value.
-    A low category above the high one is the gap between two categories: it holds no run.
+    Without `low` runs without a value are included, without `high` there is no upper end, and with neither only runs without a value match.
+    A low category above the high one is the gap between two categories and contains no run.
     """
 
     column: str
@@ -32,7 +32,7 @@ class AxisRange:
 
 @dataclass(frozen=True)
 class SliderStop:
-    """A stop of a slider: what it reads as, and the smallest and largest value that read so."""
+    """A slider stop: its label, and the smallest and largest value with that label."""
 
     label: str
     low: AxisValue
@@ -40,7 +40,7 @@ class SliderStop:
 
 
 def format_range(axis_range: AxisRange) -> str:
-    """The text of a range in a link: "params.trees:5..15"."""
+    """Return the text of a range in a link: "params.trees:5..15"."""
     return f"{axis_range.column}:{_format_end(axis_range.low)}..{_format_end(axis_range.high)}"
 
 
@@ -51,7 +51,7 @@ def _format_end(value: AxisValue) -> str:
 
 
 def parse_ranges(texts: Iterable[str], axes: Sequence[Axis]) -> tuple[AxisRange, ...]:
-    """The ranges of a link that are on these axes, in their order; the last one of a column counts, nonsense is left out."""
+    """Return a link's ranges on these axes, in axis order. The last range of a column counts; invalid ones are ignored."""
     ranges_by_column: dict[str, AxisRange] = {}
     for text in texts:
         for axis in axes:
@@ -61,7 +61,7 @@ def parse_ranges(texts: Iterable[str], axes: Sequence[Axis]) -> tuple[AxisRange,
 
 
 def _parse_range(text: str, axis: Axis) -> AxisRange | None:
-    """A text may itself hold two dots, so every way to split it is tried."""
+    """Parse a range by trying every split, as a text may itself contain two dots."""
     for index in (index for index in range(len(text) - 1) if text[index : index + 2] == ".."):
         low, high = text[:index], text[index + 2 :]
         if (not low or _parse_end(low, axis) is not None) and (not high or _parse_end(high, axis) is not None):
@@ -88,7 +88,7 @@ def _lies_between(low: AxisValue, high: AxisValue, value: AxisValue) -> bool:
 
 
 def inside_mask(axis_range: AxisRange, axis: Axis) -> list[bool]:
-    """For each run of the axis, whether it lies in the range."""
+    """Return for each run of the axis whether it is in the range."""
     rank = {category: float(index) for index, category in enumerate(axis.categories)}
     low, high = (rank.get(end) if isinstance(end, str) else end for end in (axis_range.low, axis_range.high))
     values = (rank.get(value) if isinstance(value, str) else value for value in axis.values)
@@ -96,7 +96,7 @@ def inside_mask(axis_range: AxisRange, axis: Axis) -> list[bool]:
 
 
 def runs_in_ranges(ranges: Sequence[AxisRange], axes: Sequence[Axis], run_ids: Sequence[str]) -> list[str]:
-    """The runs that lie in every range; all of them when there is none. `run_ids` are the runs of the axes, in their order."""
+    """Return the runs that are in every range; all of them if there is no range. `run_ids` are the runs of the axes, in their order."""
     axes_by_name = {axis.name: axis for axis in axes}
     masks = [inside_mask(axis_range, axes_by_name[axis_range.column]) for axis_range in ranges]
     return [run_id for row, run_id in enumerate(run_ids) if all(mask[row] for mask in masks)]
@@ -108,9 +108,9 @@ def _is_between_categories(axis_range: AxisRange, axis: Axis) -> bool:
 
 
 def range_from_brush(axis: Axis, low: float, high: float) -> AxisRange | None:
-    """The range of a brush between two coordinates: the roundest numbers that keep exactly the runs in the brush. None for nothing.
+    """Return the range of a brush between two coordinates: the roundest numbers that keep exactly the brushed runs. None if empty.
 
-    Between two categories there is no run, which is a range as well: its low category is above its high one.
+    A brush between two categories contains no run but is still a range: its low category is above its high one.
     """
     low, high = min(low, high), max(low, high)
     includes_missing = axis.has_missing and low <= MISSING_COORDINATE <= high
@@ -153,12 +153,12 @@ def _upper_end(axis: Axis, high: float) -> float:
 
 
 def _round_up_integer(value: float, numbers: Sequence[float]) -> float:
-    """The next integer where all numbers of the axis are integers, else the value itself."""
+    """Return the next integer if all numbers of the axis are integers, else the value itself."""
     return float(math.ceil(value)) if all(number.is_integer() for number in numbers) else value
 
 
 def _shortest_number(value: float, low: float, high: float) -> float:
-    """The number with the fewest digits near `value` that is above `low` and not above `high`; `high` itself where `low` is infinite."""
+    """Return the number with the fewest digits near `value` in (low, high]; `high` itself if `low` is infinite."""
     if math.isinf(low):
         return high
     for digits in range(1, 17):
@@ -169,7 +169,7 @@ def _shortest_number(value: float, low: float, high: float) -> float:
 
 
 def brush_span(axis_range: AxisRange, axis: Axis) -> tuple[float, float]:
-    """Where to draw a range on its axis: a little wider than it is, but not as far as the next run outside it."""
+    """Return the span of a range on its axis: slightly wider than the range, but short of the next run outside it."""
     if axis_range.low is None and axis_range.high is None:
         return MISSING_COORDINATE - 0.05, MISSING_COORDINATE + 0.05
     if _is_between_categories(axis_range, axis):
@@ -184,7 +184,7 @@ def brush_span(axis_range: AxisRange, axis: Axis) -> tuple[float, float]:
 
 
 def slider_stops(axis: Axis, max_stops: int = 60) -> tuple[SliderStop, ...]:
-    """The stops of a slider over an axis: its finite values, at most `max_stops` of them; values that read the same are one stop."""
+    """Return the slider stops of an axis: at most `max_stops` of its finite values; values with the same label share a stop."""
     numbers: list[float] = sorted(set(_axis_numbers(axis)))
     if axis.categories:
         return tuple(SliderStop(category, category, category) for category in axis.categories)
@@ -199,7 +199,7 @@ def slider_stops(axis: Axis, max_stops: int = 60) -> tuple[SliderStop, ...]:
 
 
 def selected_stops(axis_range: AxisRange | None, available_stops: Sequence[SliderStop]) -> tuple[str, str]:
-    """The two stops of a slider that show a range, the nearest ones inside it; the ends where there is none."""
+    """Return the two slider stops for a range, the nearest ones inside it; the slider's ends if there is no range."""
     ends = available_stops[0].label, available_stops[-1].label
     if axis_range is None or (axis_range.low is None and axis_range.high is None):
         return ends
@@ -210,7 +210,7 @@ def selected_stops(axis_range: AxisRange | None, available_stops: Sequence[Slide
             and axis_range.high in order
             and order.index(str(axis_range.low)) > order.index(str(axis_range.high))
         ):
-            return ends  # between two categories there is no stop
+            return ends  # there is no stop between two categories
         return ends[0] if axis_range.low is None else str(axis_range.low), ends[1] if axis_range.high is None else str(
             axis_range.high
         )
@@ -221,7 +221,7 @@ def selected_stops(axis_range: AxisRange | None, available_stops: Sequence[Slide
 
 
 def range_from_stops(axis: Axis, low: str, high: str) -> AxisRange | None:
-    """The range between two stops of its slider; None for the whole axis."""
+    """Return the range between two slider stops; None for the complete axis."""
     stops = {stop.label: stop for stop in slider_stops(axis)}
     labels = list(stops)
     if (low, high) == (labels[0], labels[-1]) or low not in stops or high not in stops:
@@ -230,7 +230,7 @@ def range_from_stops(axis: Axis, low: str, high: str) -> AxisRange | None:
 
 
 def describe_range(axis_range: AxisRange, axis: Axis) -> str:
-    """A range as people read it: "trees 5 to 15", "accuracy ↑ up to 0.9 or no value", "depth without a value"."""
+    """Return the display text of a range: "trees 5 to 15", "accuracy ↑ up to 0.9 or no value", "depth without a value"."""
     format_value = format_number if axis_range.column.startswith(METRIC_PREFIX) else format_param
     if axis_range.low is None:
         return (
@@ -241,14 +241,14 @@ def describe_range(axis_range: AxisRange, axis: Axis) -> str:
     if axis_range.high is None:
         return f"{axis.title} from {format_value(axis_range.low)}"
     if _is_between_categories(axis_range, axis):
-        return f"{axis.title} at none of its values"
+        return f"{axis.title} between two values"
     return f"{axis.title} {format_value(axis_range.low)}" + (
         "" if axis_range.low == axis_range.high else f" to {format_value(axis_range.high)}"
     )
 
 
 def range_from_box(axis: Axis, low: float, high: float) -> AxisRange | None:
-    """The range of a box over an axis drawn in values: see `plot_value_at`. Runs without a value are not drawn there, so not in it."""
+    """Return the range of a box over an axis drawn in values (see `plot_value_at`). Runs without a value are not drawn there."""
     if not (is_finite_number(low) and is_finite_number(high)):
         return None
     ends = [max(0.0, _coordinate_at(axis, end)) for end in sorted((low, high))]
@@ -262,5 +262,5 @@ def _coordinate_at(axis: Axis, plot_value: float) -> float:
 
 
 def plot_value_at(axis: Axis, coordinate: float) -> float:
-    """The plot value at a coordinate of an axis drawn in values: a number, or the index of a category, where 0 is the lowest."""
+    """Return the plot value at a coordinate of an axis drawn in values: a number, or a category's index with 0 the lowest."""
     return coordinate * len(axis.categories) - 0.5 if axis.categories else axis.value_at(coordinate)

@@ -1,6 +1,6 @@
-"""Box plot: a metric over groups of runs, with every run as a point and the number of runs under each label. Pure.
+"""Box plot: a metric by groups of runs, with a point per run and the group size under each label. Pure.
 
-The five numbers are computed here, not in the browser, so that points and boxes agree and the plot is the same each time.
+The five numbers are computed here, not in the browser, so points and boxes agree and the plot is reproducible.
 """
 
 import json
@@ -35,7 +35,7 @@ from lib.theme import ChartColors
 MAX_GROUPS = 12
 MAX_POINTS = 1000
 CROWDED_POINTS = 400
-"""Points from which on they are drawn smaller."""
+"""Number of points above which they are drawn smaller."""
 POINT_SELECTION = "pick"
 _BOX_HALF_WIDTH, _JITTER_WIDTH = 0.3, 0.5
 
@@ -52,8 +52,8 @@ class FiveNumberSummary:
 
 
 def five_number_summary(numbers: Sequence[float]) -> FiveNumberSummary:
-    """Quartiles by linear interpolation; a whisker ends at the last number within 1.5 times the box's height (Tukey 1977)."""
-    scale = max(map(abs, numbers)) or 1.0  # scaled: the distance of two very large numbers does not fit
+    """Return quartiles by linear interpolation and whiskers to the last number within 1.5 times the box height (Tukey 1977)."""
+    scale = max(map(abs, numbers)) or 1.0  # scaled: the difference of two very large numbers would overflow
     scaled = np.array(numbers) / scale
     q1, median, q3 = (float(number) for number in np.quantile(scaled, [0.25, 0.5, 0.75]))
     whisker_length = 1.5 * (q3 - q1)
@@ -62,14 +62,14 @@ def five_number_summary(numbers: Sequence[float]) -> FiveNumberSummary:
 
 
 def limit_groups(groups: Sequence[Group], selected_run_ids: Sequence[str]) -> list[Group]:
-    """At most `MAX_GROUPS` groups in their order: those with a selected run, then the largest."""
+    """Return at most `MAX_GROUPS` groups in their order: those with a selected run, then the largest."""
     groups_by_priority = sorted(groups, key=lambda group: (not set(group.run_ids) & set(selected_run_ids), -len(group.numbers)))
     chosen_groups = groups_by_priority[:MAX_GROUPS]
     return [group for group in groups if group in chosen_groups]
 
 
 def box_plot(runs: RunTable, metric: str, groups: Sequence[Group], style: ChartStyle) -> alt.LayerChart:
-    """The groups from left to right; `runs` get a point each, the boxes are computed from all runs of the groups."""
+    """Draw the groups from left to right; each of `runs` gets a point, and the boxes are computed from all runs of the groups."""
     colors, box_data = style.colors, _box_data(groups)
     y_options = _y_options([number for group in groups for number in group.numbers])
     points = alt.Chart(_point_data(runs, metric, groups, style))
@@ -87,12 +87,12 @@ def box_plot(runs: RunTable, metric: str, groups: Sequence[Group], style: ChartS
 
 
 def add_click_selection(points: alt.Chart) -> alt.Chart:
-    """The same points; a click on one selects its run id under the name `POINT_SELECTION`."""
+    """Add a click selection of run ids, named `POINT_SELECTION`, to the points."""
     return points.add_params(alt.selection_point(name=POINT_SELECTION, fields=["run_id"], on="click", empty=False))
 
 
 def jitter(run_id: str) -> float:
-    """Where a run stands beside the middle of its group, from -0.5 to 0.5: the same in every plot."""
+    """Return a run's offset from the centre of its group, from -0.5 to 0.5: the same in every plot."""
     return zlib.crc32(run_id.encode()) / 2**32 - 0.5
 
 
@@ -114,7 +114,7 @@ _TOOLTIP_TITLES = {
     "group": "Group",
     "n": "Runs",
     "said_median": "Median",
-    "said_box": "Half of them",
+    "said_box": "Middle half",
     "said_whiskers": "Whiskers",
 }
 
@@ -162,7 +162,7 @@ def _point_tooltips(metric: str, style: ChartStyle) -> list[alt.Tooltip]:
 
 
 def _x_options(groups: Sequence[Group]) -> dict[str, Any]:
-    """An axis with a label per group, and the number of its runs in a second line."""
+    """Return the options of an axis with a label per group and the group size on a second line."""
     width = max(8, 100 // max(1, len(groups)))
     labels = short_labels([group.label for group in groups], width)
     lines = [[labels[group.label], f"n = {len(group.numbers):,}"] for group in groups]

@@ -1,7 +1,6 @@
 """Contour: a metric as a surface over two numeric columns, interpolated between the runs. Pure.
 
-Nothing is drawn outside the runs' hull, and no height leaves the range that was measured: between the runs it is a guess, and the
-page says so.
+Nothing is drawn outside the runs' hull, and no height exceeds the measured range. Heights between runs are estimates, as the page states.
 """
 
 import math
@@ -36,7 +35,7 @@ from lib.runs.table.types import RunTable
 MIN_RUNS = 8
 MIN_DISTINCT_VALUES = 3
 MAX_DISTINCT_POINTS = 900
-"""Distinct points up to which each counts for itself; more are averaged in the cells of a 30 × 30 grid."""
+"""Maximum number of distinct points interpolated individually; more are averaged in the cells of a 30 × 30 grid."""
 GRID_SIZE, CONTOUR_LEVELS, AXIS_MARGIN = 60, 8, 0.04
 _SMOOTHING = 0.02
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -44,7 +43,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class RunCoordinates:
-    """The runs that have all three numbers: their ids, where they stand (both axes from 0 to 1), and the metric's value."""
+    """The runs with all three numbers: ids, points (both axes scaled to 0..1), and metric values."""
 
     run_ids: tuple[str, ...]
     axis_limits: tuple[tuple[float, float], tuple[float, float]]
@@ -54,13 +53,13 @@ class RunCoordinates:
 
     @property
     def duplicate_count(self) -> int:
-        """How many runs have the same point as another one."""
+        """How many runs share the point of another run."""
         return len(self.points) - len(np.unique(self.points, axis=0)) if len(self.points) else 0
 
 
 @dataclass(frozen=True)
 class Surface:
-    """The interpolated heights over a square grid, NaN outside the hull; the same with what lies beyond; the hull's corners in order."""
+    """The interpolated heights over a square grid, with NaN outside the hull and unmasked; the hull's corners in order."""
 
     heights: Floats
     unmasked_heights: Floats
@@ -68,7 +67,7 @@ class Surface:
 
 
 def axis_columns(table: RunTable) -> list[str]:
-    """Columns that can be an axis: parameters, then metrics, with at least three different numbers."""
+    """Return columns that can be an axis: parameters, then metrics, with at least three distinct numbers."""
     names = [*varying_params(table), *metric_columns(table)]
     return [name for name in names if _count_distinct_numbers(table, name) >= MIN_DISTINCT_VALUES]
 
@@ -79,7 +78,7 @@ def _count_distinct_numbers(table: RunTable, name: str) -> int:
 
 
 def compute_coordinates(table: RunTable, axes: tuple[str, str], metric: str) -> RunCoordinates:
-    """The points and heights of the runs with all three numbers."""
+    """Return points and heights of the runs with all three numbers."""
     columns = [list(grouping_values(table, name)) for name in (*axes, metric)]
     rows = [
         (run_id, *map(float, numbers))
@@ -96,19 +95,19 @@ def compute_coordinates(table: RunTable, axes: tuple[str, str], metric: str) -> 
 
 def _normalize(values: Floats, limits: tuple[float, float]) -> Floats:
     low, high = limits
-    half_range = (high / 2 - low / 2) or 1.0  # halves: the distance of two very large numbers does not fit
+    half_range = (high / 2 - low / 2) or 1.0  # halves: the difference of two very large numbers would overflow
     return (values / 2 - low / 2) / half_range
 
 
 def surface_problem(coordinates: RunCoordinates, axes: tuple[str, str]) -> str:
-    """What these runs lack for a surface, in a sentence; an empty text when it can be drawn. Column names are left to the caller."""
+    """Return why these runs cannot form a surface, in a sentence; empty if they can. Column names are left to the caller."""
     if len(coordinates.run_ids) < MIN_RUNS:
-        return f"It takes at least {MIN_RUNS} runs with a number in all three; here are {len(coordinates.run_ids)}."
+        return f"At least {MIN_RUNS} runs with a number in all three columns are needed; there are {len(coordinates.run_ids)}."
     short_axes = [side for side in (0, 1) if len(np.unique(coordinates.points[:, side])) < MIN_DISTINCT_VALUES]
     if short_axes or axes[0] == axes[1]:
-        return f"It takes two different columns with at least {MIN_DISTINCT_VALUES} different numbers each."
+        return f"Two different columns with at least {MIN_DISTINCT_VALUES} distinct numbers each are needed."
     if not _spans_area(coordinates.points):
-        return "All runs lie on one line: the two columns move together, so there is no surface between them."
+        return "All runs are on one line: the two columns vary together, so they span no surface."
     return "" if coordinates.heights.min() < coordinates.heights.max() else "The metric is the same in all these runs."
 
 
@@ -118,7 +117,7 @@ def _spans_area(points: Floats) -> bool:
 
 
 def interpolate_surface(coordinates: RunCoordinates) -> Surface:
-    """Thin-plate splines through the points (Duchon 1977), lightly smoothed, kept within the measured range; the points must span an area."""
+    """Fit lightly smoothed thin-plate splines (Duchon 1977), clipped to the measured range. The points must span an area."""
     from scipy.interpolate import RBFInterpolator
     from scipy.spatial import ConvexHull
 
@@ -144,16 +143,16 @@ def _average_duplicates(points: Floats, heights: Floats) -> tuple[Floats, Floats
 
 
 def best_run_id(coordinates: RunCoordinates, direction: Direction) -> str:
-    """The run with the best value among these; an empty text when nobody can say which way is better."""
+    """Return the run with the best value; empty if the metric has no direction."""
     if direction == "neither":
         return ""
     return coordinates.run_ids[int(coordinates.heights.argmin() if direction == "less" else coordinates.heights.argmax())]
 
 
 def contour_plot(table: RunTable, axes: tuple[str, str], metric: str, style: ChartStyle) -> alt.LayerChart:
-    """The surface, its lines, the runs, the best of them and the selected ones.
+    """Draw the surface, its contour lines, the runs, the best run and the selected runs.
 
-    The ramp spans the surface, which is flatter than the runs where it averages them; so the runs are drawn without a colour.
+    The colour ramp spans the surface, which is flatter than the runs wherever it averages them, so the runs are drawn uncoloured.
     """
     coordinates, colors = compute_coordinates(table, axes, metric), style.colors
     surface, best_run = interpolate_surface(coordinates), best_run_id(coordinates, column_direction(table, metric))
@@ -196,7 +195,7 @@ _TOOLTIP_FIELDS = ("across", "up", "height")
 def _surface_layers(
     surface: Surface, coordinates: RunCoordinates, encoding: dict[str, Any], style: ChartStyle
 ) -> list[alt.Chart]:
-    """Cells that overlap by a little, since a seam would show through between them; what is outside the hull, hidden; lines."""
+    """Return slightly overlapping cells (to avoid visible seams), a mask that hides everything outside the hull, and the lines."""
     steps, half_cell = np.linspace(0, 1, GRID_SIZE), 0.5 / (GRID_SIZE - 1)
     rows, columns = np.nonzero(_dilate_mask(~np.isnan(surface.heights)))
     edges = {
@@ -217,14 +216,14 @@ def _surface_layers(
 
 
 def _dilate_mask(mask: "np.ndarray[Any, np.dtype[np.bool_]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """The cells and their neighbours, so that the hull cuts cells and no gap is left at its edge."""
+    """Add the neighbours of the cells, so the hull cuts through cells and leaves no gap at its edge."""
     padded = np.pad(mask, 1)
     offsets = [(down, right) for down in (0, 1, 2) for right in (0, 1, 2)]
     return np.any([padded[down : down + GRID_SIZE, right : right + GRID_SIZE] for down, right in offsets], axis=0)
 
 
 def _outside_path(surface: Surface, coordinates: RunCoordinates) -> pd.DataFrame:
-    """One path round the plot and back round the hull the other way, which leaves the hull open."""
+    """Return one path around the plot and back around the hull in the opposite direction, which leaves the hull open."""
     low, high = -AXIS_MARGIN, 1 + AXIS_MARGIN
     corners = np.array([[low, low], [low, high], [high, high], [high, low], [low, low]])
     path = np.concatenate([corners, surface.hull, surface.hull[:1]])
@@ -271,7 +270,7 @@ def _best_run_layers(points: alt.Chart, run_id: str, encoding: dict[str, Any], s
 
 
 def _denormalize(shares: Floats, coordinates: RunCoordinates, side: int) -> Floats:
-    """From a share of an axis to its values."""
+    """Convert shares of an axis to its values."""
     low, high = coordinates.axis_limits[side]
     values = low * (1 - shares) + high * shares
     return 10**values if coordinates.log_axes[side] else values
@@ -289,7 +288,7 @@ def _position_channel(channel: Any, title: str | None, coordinates: RunCoordinat
 
 
 def _integer_ticks(numbers: Sequence[float]) -> list[int]:
-    """The numbers themselves as ticks, when they are few integers."""
+    """Return the numbers themselves as ticks if they are a few integers."""
     integers = sorted({round(number) for number in numbers if abs(number) < 1e15})
     are_integers = len(integers) <= 8 and all(
         any(math.isclose(number, integer, abs_tol=1e-9) for integer in integers) for number in numbers

@@ -1,6 +1,6 @@
-"""The points of metric histories for drawing: over steps or time, smoothed, downsampled, and the band they span. Pure.
+"""Points of metric histories for drawing: over steps or time, smoothed, downsampled, with the band they span. Pure.
 
-What cannot be drawn (NaN, infinity, on a log axis what is not above zero) is never bridged: a line breaks there.
+Values that cannot be drawn (NaN, infinity, non-positive values on a log axis) are never bridged: the line breaks there.
 """
 
 import csv
@@ -22,14 +22,14 @@ CurveScale = Literal["linear", "log"]
 X_AXIS_KINDS: tuple[XAxisKind, ...] = get_args(XAxisKind)
 MAX_SMOOTHING = 0.99
 BAND_GRID_SIZE = 200
-"""Coordinates at which a band is computed, at most."""
+"""Maximum number of coordinates at which a band is computed."""
 _UNITS = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 _ArrayTransform = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class CurveOptions:
-    """How histories are drawn: over what, how much smoothed (0 to 0.99), on which scale."""
+    """How histories are drawn: the x axis, the smoothing (0 to 0.99), and the scale."""
 
     x_axis: XAxisKind = "step"
     smoothing: float = 0.0
@@ -52,17 +52,17 @@ class CurvePoints:
 
     @property
     def scale_transform(self) -> _ArrayTransform:
-        """What the axis does to a value: the logarithm on a log axis."""
+        """The transformation of the y axis: the logarithm on a log axis."""
         return np.log10 if self.options.scale == "log" else np.asarray
 
     @property
     def plotted_points(self) -> pd.DataFrame:
-        """The points that can be drawn."""
+        """Return the points that can be drawn."""
         return self.points.dropna(subset=["value"])
 
 
 def build_curve_points(points: pd.DataFrame, options: CurveOptions) -> CurvePoints:
-    """The histories of one metric (as `read_histories` gives them) with coordinates; at equal ones the order of logging stays."""
+    """Add coordinates to the histories of one metric (from `read_histories`), keeping the order of logging for equal ones."""
     sort_columns = ["step", "time"] if options.x_axis == "step" else ["time", "step"]
     rank = points.run_id.map({run_id: rank for rank, run_id in enumerate(points.run_id.unique())})
     data = points.assign(_rank=rank).sort_values(["_rank", *sort_columns], kind="stable", ignore_index=True)
@@ -95,9 +95,9 @@ def _add_coordinates(points: pd.DataFrame, x_axis: XAxisKind) -> tuple[pd.DataFr
 
 
 def smooth_values(points: pd.DataFrame, smoothing: float) -> "pd.Series[float]":
-    """The exponential moving average of each run's values, debiased: the first value counts in full. NaN is passed over.
+    """Return the debiased exponential moving average of each run's values: the first value counts in full. NaN is skipped.
 
-    Each earlier value weighs `smoothing` times as much as the next one, the weights adding up to one (as TensorBoard does it).
+    Each earlier value weighs `smoothing` times as much as the next one, with weights that sum to one (as in TensorBoard).
     """
     if not smoothing:
         return points.value
@@ -106,7 +106,7 @@ def smooth_values(points: pd.DataFrame, smoothing: float) -> "pd.Series[float]":
 
 
 def downsample_points(curve_points: CurvePoints, max_points: int, field: str = "value") -> pd.DataFrame:
-    """The drawn points by the values in `field`, at most `max_points` of each run: those that keep the shape of its line (largest triangles)."""
+    """Return at most `max_points` drawn points per run by `field`, chosen to preserve the line's shape (largest triangles)."""
     frames = []
     plotted = (
         curve_points.plotted_points[curve_points.plotted_points[field] >= MIN_LOG_VALUE]
@@ -124,9 +124,9 @@ def downsample_points(curve_points: CurvePoints, max_points: int, field: str = "
 
 
 def min_max_band(curve_points: CurvePoints) -> pd.DataFrame:
-    """The lowest and the highest line at up to 200 coordinates, where two runs or more have one: at, low, high.
+    """Return the lowest and highest line at up to 200 coordinates where at least two runs have one: at, low, high.
 
-    Between two of its points a run's line is straight, as it is drawn.
+    A run's line is linear between its points, as drawn.
     """
     plotted = curve_points.plotted_points
     coordinates = np.unique(plotted["at"].to_numpy())
@@ -144,7 +144,7 @@ def min_max_band(curve_points: CurvePoints) -> pd.DataFrame:
 
 
 def points_to_csv(points: pd.DataFrame, run_names: Mapping[str, str]) -> str:
-    """All points as logged, with the name of each run. Text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """Return all points as logged, with run names, as CSV. Text that a spreadsheet would run as a formula gets a leading apostrophe."""
     times = np.datetime_as_string(points.time.dt.tz_localize(None).to_numpy(), unit="ms")
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

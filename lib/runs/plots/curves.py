@@ -1,6 +1,6 @@
-"""Curves: a line per run, its metric over steps or time. Pure.
+"""Curves: a metric over steps or time, one line per run. Pure.
 
-The points come from `curve_points`. The lines carry numbers only; tooltips are on fewer points, laid over them.
+The points come from `curve_points`. The lines carry numbers only; tooltips are on fewer points on top of them.
 """
 
 import math
@@ -30,13 +30,13 @@ from lib.runs.table.types import RunTable
 
 MAX_RUNS = 50
 MAX_LINE_POINTS = 800
-"""Points of a line: no screen shows more."""
+"""Maximum points of a line: no screen shows more."""
 MAX_TOTAL_POINTS = 16_000
-"""Points of all lines: with many of them each gets fewer, because a browser takes seconds for 40,000."""
+"""Maximum points of all lines: with many lines each gets fewer, because a browser takes seconds for 40,000."""
 MAX_HOVER_POINTS = 1500
-"""Points that a pointer can read, over all lines: with more than 2,000 Streamlit draws on a canvas, whole again at each move."""
+"""Maximum points with tooltips over all lines: above 2,000 Streamlit uses a canvas, which is redrawn at each pointer move."""
 PLOT_HEIGHT, LETTER_HEIGHT = 240, 14
-"""Pixels: the height of the plot without its axis and title, and of a letter."""
+"""Height in pixels of the plot without its axis and title, and of a letter."""
 _MARGIN = 0.03
 _TIME_FORMAT = {"seconds": "%H:%M:%S", "minutes": "%H:%M", "hours": "%H:%M", "day": "%-d %b", "date": "%-d %b", "week": "%-d %b"}
 _AXIS_OPTIONS: dict[str, Any] = {"domain": False, "ticks": False, "gridDash": [2, 3], "labelPadding": 6}
@@ -45,7 +45,7 @@ _AXIS_OPTIONS: dict[str, Any] = {"domain": False, "ticks": False, "gridDash": [2
 def curve_plot(
     curve_points: CurvePoints, table: RunTable, metric: str, style: ChartStyle, band: Literal["band", "no band"] = "no band"
 ) -> alt.LayerChart:
-    """The lines of the runs in `table`, smoothed ones over the faint lines as logged, and the band they span if requested."""
+    """Draw the lines of the runs in `table`, smoothed over faint raw lines, with the band they span if requested."""
     runs = chart_data(table, style).assign(number=range(len(table)))
     lines = _line_data(curve_points, runs, "value")
     encoding, colors = _position_encoding(curve_points), style.colors
@@ -67,23 +67,24 @@ def curve_plot(
 
 
 def points_per_line(line_count: int) -> int:
-    """How many points a line is drawn with at most, when so many lines are drawn."""
+    """Return the maximum points per line for this number of lines."""
     return min(MAX_LINE_POINTS, MAX_TOTAL_POINTS // max(1, line_count))
 
 
 def describe_curves(curve_points: CurvePoints, table: RunTable, metric: str) -> str:
-    """What the plot shows, in a sentence: how many lines, over what, and which run ends best."""
+    """Describe the plot in a sentence: the number of lines, the x axis, and the run with the best last value."""
     last_values = curve_points.plotted_points.groupby("run_id", sort=False).raw.last()
     text = f"{column_title(metric, table.directions)} of {last_values.size} {'run' if last_values.size == 1 else 'runs'} over {curve_points.axis_title[:1].lower()}{curve_points.axis_title[1:]}"
     direction = column_direction(table, metric)
     if last_values.size < 2 or direction == "neither":
         return text
     best_run_id = str(last_values.idxmin() if direction == "less" else last_values.idxmax())
-    return f"{text}; {table.identity.name[best_run_id] or best_run_id} ends best with {format_number(float(last_values[best_run_id]))}"
+    best_name = table.identity.name[best_run_id] or best_run_id
+    return f"{text}; {best_name} has the best last value, {format_number(float(last_values[best_run_id]))}"
 
 
 def _line_data(curve_points: CurvePoints, runs: pd.DataFrame, field: Literal["raw", "value"]) -> pd.DataFrame:
-    """What a line needs and no more: its number (one for each unbroken part), its points, and the style of its run."""
+    """Return the minimal data of lines: a number for each unbroken part, its points, and its run's style."""
     points = downsample_points(curve_points, points_per_line(len(runs)), field)
     line_points = points[["run_id", "at"]].assign(up=points[field], part=points.part)
     style_columns = [name for name in ("letter", "shade", "tint") if name in runs]
@@ -93,9 +94,9 @@ def _line_data(curve_points: CurvePoints, runs: pd.DataFrame, field: Literal["ra
 
 
 def _position_encoding(curve_points: CurvePoints) -> dict[str, Any]:
-    """Both axes with one scale for all layers; a margin for the letters at the ends of the lines.
+    """Return both axes with one scale for all layers and a margin for the letters at the line ends.
 
-    A time axis finds its own limits: Vega-Lite would take numbers as years.
+    A time axis determines its own limits: Vega-Lite would read numbers as years.
     """
     x_limits, y_limits = _axis_limits(curve_points)
     is_time = curve_points.options.x_axis == "wall"
@@ -117,7 +118,7 @@ def _position_encoding(curve_points: CurvePoints) -> dict[str, Any]:
 
 
 def _axis_limits(curve_points: CurvePoints) -> tuple[list[float], list[float]]:
-    """The limits of both axes. A single time gets a second around it, a single step a step."""
+    """Return the limits of both axes. A single time is padded by a second, a single step by a step."""
     points = curve_points.plotted_points
     values = pd.concat([points.value, *([points.raw] if curve_points.options.smoothing else [])])
     scaled = curve_points.scale_transform(values[values >= MIN_LOG_VALUE] if curve_points.options.scale == "log" else values)
@@ -133,7 +134,7 @@ def _padded_limits(values: "pd.Series[float]", single_value_padding: float) -> l
 
 
 def _log_tick_values(low: float, high: float) -> list[float]:
-    """The powers of ten on an axis; with fewer than three of them also twice and five times each."""
+    """Return the powers of ten on an axis; with fewer than three also their multiples by two and five."""
     powers = [10.0**power for power in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)]
     inner_powers = [power for power in powers if low <= power <= high]
     if len(inner_powers) > 2:
@@ -159,7 +160,7 @@ def _raw_line_layers(
 def _hover_layers(
     curve_points: CurvePoints, runs: pd.DataFrame, encoding: dict[str, Any], metric: str, style: ChartStyle
 ) -> list[alt.Chart]:
-    """Points with a tooltip under the pointer. A point that no line touches is always visible."""
+    """Return points with tooltips under the pointer. A point without a line is always visible."""
     points = downsample_points(curve_points, max(20, MAX_HOVER_POINTS // max(1, len(runs))))
     is_alone = points.groupby(["run_id", "part"], sort=False).value.transform("size") == 1
     data = points[["run_id", "at"]].assign(
@@ -199,7 +200,7 @@ def _position_texts(curve_points: CurvePoints, points: pd.DataFrame) -> Sequence
 def _letter_layers(
     curve_points: CurvePoints, lines: pd.DataFrame, encoding: dict[str, Any], style: ChartStyle
 ) -> list[alt.Chart]:
-    """The letter of each selected run where its line ends, with a halo; letters that would touch stand one below the other."""
+    """Return the letters of selected runs at their line ends, with halos; letters that would overlap are stacked."""
     ends = lines[lines.letter.notna()].groupby("letter", sort=False).tail(1)
     if not len(ends):
         return []
@@ -220,7 +221,7 @@ def _letter_layers(
 
 
 def _letter_offsets(x_shares: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """How many pixels each letter, from the highest on, goes down so that it does not touch those above it."""
+    """Return how many pixels each letter, from the top down, moves down to avoid overlaps."""
     letter_positions: list[tuple[float, float]] = []
     offsets = []
     for x, height in zip(x_shares, heights, strict=True):

@@ -1,4 +1,4 @@
-"""Error bars: the mean of each group of repeated runs with its interval, the runs behind it, and its standing. Pure."""
+"""Error bars: the mean and interval of each group of repeated runs, the individual runs, and the group's standing. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from lib.theme import ChartColors
 MAX_ROWS = 20
 ROW_HEIGHT, EXTRA_HEIGHT = 31, 58
 _MEAN_OFFSET, _RUNS_OFFSET, _JITTER_HEIGHT = -0.14, 0.17, 0.24
-"""Where the mean is in its row, and where the runs are, which would hide it."""
+"""Vertical positions in a row of the mean and of the runs, which would otherwise cover it."""
 AxisLimits = tuple[float, float]
 
 
 def axis_limits(rows: Sequence[RankedGroup]) -> AxisLimits:
-    """Where the axis begins and ends: it holds all runs, and intervals up to half of that width more on either side."""
+    """Return the axis limits: they include all runs, and intervals up to half of that width more on either side."""
     numbers = [number for row in rows for number in row.group.numbers]
     low, high = min(numbers), max(numbers)
     margin = (high / 2 - low / 2) or abs(high) * 0.05 or 1.0
@@ -45,13 +45,13 @@ def axis_limits(rows: Sequence[RankedGroup]) -> AxisLimits:
 
 
 def has_clipped_interval(rows: Sequence[RankedGroup]) -> bool:
-    """Does an interval reach beyond the axis?"""
+    """Whether an interval extends beyond the axis."""
     low, high = axis_limits(rows)
     return any(row.summary.low is not None and (row.summary.low < low or (row.summary.high or low) > high) for row in rows)
 
 
 def group_plot(runs: RunTable, metric: str, rows: Sequence[RankedGroup], style: ChartStyle) -> alt.LayerChart:
-    """The rows from top to bottom as they come. Runs are small points, means are squares, one run alone is a hollow one."""
+    """Draw the rows from top to bottom in the given order. Runs are small points, means are squares, hollow for a single run."""
     colors, data = style.colors, _group_data(rows)
     base, limits = alt.Chart(data), axis_limits(rows)
     x = alt.X(
@@ -89,7 +89,7 @@ def _group_data(rows: Sequence[RankedGroup]) -> pd.DataFrame:
         interval = (
             f"{format_number(summary.low)} to {format_number(summary.high)}"
             if summary.low is not None
-            else "none: one run has no spread"
+            else "none: a single run has no spread"
         )
         texts = {
             "said": format_number(summary.mean),
@@ -130,20 +130,20 @@ def _x_channel(field: str, x: alt.X) -> alt.X:
 
 
 def row_text(base: alt.Chart, y: alt.Y, colors: ChartColors, field: str) -> alt.Chart:
-    """A text for each row, right of the plot."""
+    """Return a text for each row, right of the plot."""
     style: dict[str, Any] = {"align": "left", "dx": 12, "fontSize": 11.5, "color": colors["ink"]}
     return base.mark_text(**style).encode(x=alt.value("width"), y=y, text=f"{field}:N")
 
 
 def _group_axis(rows: Sequence[RankedGroup]) -> dict[str, Any]:
-    """A label per row at the left, with the number of runs."""
+    """Return the options of an axis with a label and the number of runs per row, at the left."""
     short_names = short_labels([row.group.label for row in rows], 44)
     labels = [f"{short_names[row.group.label]}\N{EM SPACE}n = {row.summary.n:,}" for row in rows]
     return row_axis(labels)
 
 
 def row_axis(labels: Sequence[str]) -> dict[str, Any]:
-    """A vertical axis with one label per row, the first on top."""
+    """Return the options of a vertical axis with one label per row, the first on top."""
     axis = alt.Axis(
         values=list(range(len(labels))),
         labelExpr=f"{json.dumps(list(labels))}[datum.value]",

@@ -1,4 +1,4 @@
-"""Importance of parameters: the share of a metric's differences that comes from each, with the lowest and highest of the rounds. Pure."""
+"""Parameter importance: the share of a metric's variation due to each parameter, with the lowest and highest round. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,11 @@ from lib.runs.table.run_table import PARAM_PREFIX
 from lib.theme import ChartColors
 
 MAX_ROWS, ROW_HEIGHT = 20, 27
-AXIS_TITLE = "Share of the differences that comes from the parameter"
+AXIS_TITLE = "Share of the variation due to the parameter"
 
 
 def importance_plot(importances: Sequence[ParamImportance], colors: ChartColors) -> alt.LayerChart:
-    """A bar per parameter from zero to its mean, a line from the lowest to the highest round; pale where chance alone could have given it."""
+    """Draw a bar per parameter from zero to its mean and a line from the lowest to the highest round; pale if it may be chance."""
     data = _bar_data(importances)
     base, y = alt.Chart(data), alt.Y("place:Q", **row_axis(_param_labels(importances)))
     x = alt.X("mean:Q", title=AXIS_TITLE, axis=_X_AXIS, scale=alt.Scale(domain=_share_limits(importances), nice=False))
@@ -51,7 +51,7 @@ _X_AXIS = alt.Axis(
 
 
 def format_percent(share: float) -> str:
-    """31%, with a real minus; what is less than half a percent is not called nothing."""
+    """Format a share as 31%, with a real minus sign; less than half a percent is not shown as zero."""
     if 0 < share < 0.005:
         return "under 1%"
     return f"{share:.0%}".replace("-", MINUS)

@@ -1,6 +1,6 @@
 """Parallel coordinates: a line per run over several axes, with a brush on each. Pure.
 
-Vega-Lite has no such mark. The coordinates come from `axes`; they are folded into long form in the browser and drawn in layers.
+Vega-Lite has no such mark. The coordinates come from `axes`, are folded into long form in the browser and drawn in layers.
 """
 
 import json
@@ -26,11 +26,11 @@ from lib.runs.table.types import RunTable
 from lib.theme import ChartColors
 
 MAX_LINES = 300
-"""More lines make the pointer lag: a hover takes 0.2 s with 500."""
+"""Maximum lines: more make the pointer lag. A hover takes 0.2 s with 500."""
 Span = tuple[float, float]
-"""Two coordinates on an axis, the lower first."""
+"""Two coordinates on an axis, lower first."""
 HOVER_WIDTH = 9
-"""Pixels around a line in which the pointer finds it."""
+"""Distance in pixels at which the pointer hits a line."""
 _SIDE_PADDING = 0.32
 
 
@@ -68,12 +68,12 @@ class _Grid:
 
     @property
     def brush_filter(self) -> str:
-        """Does a run lie in every range that is brushed? A Vega expression."""
+        """Vega expression: whether a run is in every brushed range."""
         return " && ".join(f"(!isValid(b_{key}.norm) || inrange(datum.{key}, b_{key}.norm))" for key in self.keys)
 
     @property
     def low(self) -> float:
-        """The lower end of the axes: below it stands what has no value, where some run has none."""
+        """The lower end of the axes, with room for runs without a value if there are any."""
         return MISSING_COORDINATE - 0.05 if any(axis.has_missing for axis in self.axes) else -0.04
 
     def encoding(self, field: str) -> dict[str, Any]:
@@ -82,16 +82,16 @@ class _Grid:
 
 
 def brush_name(number: int) -> str:
-    """The name of the selection on the axis with this number."""
+    """Return the name of the selection on the axis with this number."""
     return f"b_n{number}"
 
 
 def parallel_plot(
     table: RunTable, axes: Sequence[Axis], style: ChartStyle, spans: Mapping[str, Span] | None = None
 ) -> alt.LayerChart:
-    """The runs over axes that hold these runs, in the same order; `spans` are brushed from the start, by the column of the axis.
+    """Draw the runs over axes of these runs, in the same order; `spans` are the initial brushes by column.
 
-    Drag along an axis to keep a range, double-click it to let go. For at most `MAX_LINES` runs: see `style.sample_runs`.
+    Drag along an axis to select a range, double-click to clear it. For at most `MAX_LINES` runs: see `style.sample_runs`.
     """
     grid = _Grid(tuple(f"n{number}" for number in range(len(axes))), tuple(axes), style.colors, spans or {})
     data = _add_axis_fields(chart_data(table, style), grid)
@@ -136,7 +136,7 @@ def _selected_layers(folded: alt.Chart, grid: _Grid) -> list[alt.Chart]:
 
 
 def _letter_layer(data: pd.DataFrame, grid: _Grid) -> alt.Chart:
-    """The letters left of the first axis; runs at the same coordinate share one label."""
+    """Return the letters left of the first axis; runs at the same coordinate share one label."""
     letters_by_coordinate: dict[float, str] = {}
     for coordinate, letter in sorted(zip(data[grid.keys[0]], data.letter, strict=True), key=lambda pair: str(pair[1])):
         if isinstance(letter, str):
@@ -152,9 +152,9 @@ def _letter_layer(data: pd.DataFrame, grid: _Grid) -> alt.Chart:
 
 
 def _hover_layer(folded: alt.Chart, grid: _Grid, style: ChartStyle) -> alt.Chart:
-    """A wide line over each line that nobody sees: under the pointer it reads out its run. Points at each value would be ten times as many.
+    """Return an invisible wide line over each line, which shows its run under the pointer. Points at each value would be ten times as many.
 
-    It is an area without a height, because Vega reads out a line only near its points, an area everywhere.
+    It is an area without height, because Vega hits a line only near its points but an area everywhere.
     """
     tooltips = [alt.Tooltip(f"t{number}:N", title=axis.title) for number, axis in enumerate(grid.axes)]
     areas = folded.mark_area(
@@ -164,13 +164,13 @@ def _hover_layer(folded: alt.Chart, grid: _Grid, style: ChartStyle) -> alt.Chart
 
 
 def _legend_layer(data: pd.DataFrame, grid: _Grid, style: ChartStyle) -> alt.Chart:
-    """One point that nobody sees: lines would give the legend a frame without a filling."""
+    """Return one invisible point for the legend: lines would give it a frame without a fill."""
     point = alt.Chart(data[:1].assign(axis=grid.keys[0])).mark_point(filled=True, opacity=0)
     return point.encode(**grid.encoding(grid.keys[0]), color=color_encoding(style, "legend"))
 
 
 def _tick_layers(grid: _Grid) -> list[alt.Chart]:
-    """Labels at actual values, each with a halo in the colour of the page so that lines do not cross them out."""
+    """Return labels at actual values, with a halo in the page colour to keep them readable over lines."""
     rows = []
     for key, axis in zip(grid.keys, grid.axes, strict=True):
         labels = short_labels([tick.label for tick in axis.ticks], 14)
@@ -183,7 +183,7 @@ def _tick_layers(grid: _Grid) -> list[alt.Chart]:
 
 
 def _range_layer(grid: _Grid) -> alt.Chart:
-    """A bar on each axis that shows the brushed range."""
+    """Return a bar on each axis that shows the brushed range."""
     brushed_ranges = ", ".join(f"{key}: b_{key}.norm" for key in grid.keys)
     bars = alt.Chart(pd.DataFrame({"axis": grid.keys})).transform_calculate(kept=f"({{{brushed_ranges}}})[datum.axis]")
     bars = bars.transform_filter("isValid(datum.kept)").transform_calculate(low="datum.kept[0]", high="datum.kept[1]")
@@ -192,7 +192,7 @@ def _range_layer(grid: _Grid) -> alt.Chart:
 
 
 def _brush_layer(grid: _Grid) -> alt.Chart:
-    """The layer that carries the brushes. They are hit by position, because an active brush would cover its neighbours."""
+    """Return the layer with the brushes. They are hit by position because an active brush would cover its neighbours."""
     axis_lines = pd.DataFrame({"axis": grid.keys, "norm": grid.low, "top": 1.04})
     rules = alt.Chart(axis_lines).mark_rule(strokeWidth=22, opacity=0.001, cursor="ns-resize", tooltip=None)
     layer = rules.encode(x=grid.x, y=alt.Y("norm:Q", axis=None), y2="top:Q")

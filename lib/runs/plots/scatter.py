@@ -1,4 +1,4 @@
-"""Scatter: a point per run at two columns, coloured by a metric; a box or a click selects; a front and a trend on request. Pure."""
+"""Scatter: a point per run over two columns, coloured by a metric, with box and click selection and optional front and trend. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ from lib.theme import ChartColors
 
 MAX_POINTS = 5000
 CROWDED_POINTS = 1000
-"""More points are drawn smaller and without a rim, which would cover what lies below."""
+"""More points are drawn smaller and without an outline, which would cover points below."""
 BOX_SELECTION, CLICK_SELECTION = "box", "click"
-"""The names of the two selections."""
+"""Names of the two selections."""
 AXIS_MARGIN = 0.04
-"""Space beyond the outermost points, as a share of the axis."""
+"""Margin beyond the outermost points, as a share of the axis."""
 _AXIS_OPTIONS: dict[str, Any] = {
     "domain": False,
     "ticks": False,
@@ -46,7 +46,7 @@ _AXIS_OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Polyline:
-    """A Pareto front: its points from left to right. Between two of them it keeps the `before` or `after` one's height."""
+    """A Pareto front: its points from left to right. Between two points it has the height of the one `before` or `after`."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -55,7 +55,7 @@ class Polyline:
 
 @dataclass(frozen=True)
 class ScatterOverlay:
-    """What is drawn over the points: an initial box (spans by column), a front, a trend."""
+    """The layers over the points: an initial box (spans by column), a front, a trend."""
 
     spans: Mapping[str, tuple[float, float]]
     front: Polyline | None = None
@@ -65,7 +65,7 @@ class ScatterOverlay:
 def scatter_plot(
     table: RunTable, axes: tuple[Axis, Axis], style: ChartStyle, overlay: ScatterOverlay | None = None
 ) -> alt.LayerChart:
-    """The runs at two axes (across, up) that hold these runs in the same order; those without both values are not drawn: see `count_unplotted`."""
+    """Draw the runs over two axes (x, y) of these runs in the same order; runs without both values are omitted: see `count_unplotted`."""
     (across, up), colors, overlay = axes, style.colors, overlay or ScatterOverlay({})
     data = chart_data(table, style).assign(
         x=pd.Series(plot_values(across)), y=pd.Series(plot_values(up)), across=list(across.texts), up=list(up.texts)
@@ -87,13 +87,13 @@ def scatter_plot(
 
 
 def plot_values(axis: Axis) -> list[float | None]:
-    """The plot values of the runs on an axis drawn in values: numbers, or the indices of categories; None for a run without a value."""
+    """Return the runs' plot values on an axis drawn in values: numbers or category indices; None without a value."""
     category_index = {category: float(index) for index, category in enumerate(axis.categories)}
     return [category_index[value] if isinstance(value, str) else value for value in axis.values]
 
 
 def count_unplotted(axes: tuple[Axis, Axis]) -> int:
-    """How many runs a scatter cannot draw, because one of the two values is missing or no number."""
+    """Return how many runs cannot be drawn because one of the two values is missing or not a number."""
     return sum(None in pair for pair in zip(axes[0].values, axes[1].values, strict=True))
 
 
@@ -131,7 +131,7 @@ def _front_layer(front: Polyline, encoding: dict[str, Any], colors: ChartColors)
 
 
 def _trend_layers(trend: Trend, encoding: dict[str, Any], colors: ChartColors) -> list[alt.Chart]:
-    """The line in a pale band, both cut off at the edge of the plot."""
+    """Return the line and its pale band, both clipped at the edge of the plot."""
     base = alt.Chart(pd.DataFrame({"x": trend.x, "y": trend.mean, "low": trend.low, "high": trend.high}))
     band = base.mark_area(color=colors["soft"], opacity=0.16, clip=True)
     y = encoding["y"].copy()
@@ -156,7 +156,7 @@ def _point_tooltips(axes: tuple[Axis, Axis], style: ChartStyle) -> list[alt.Tool
 
 
 def _axis_options(axis: Axis) -> dict[str, Any]:
-    """Scale and style of an axis: a log scale where the axis has one, a position per category."""
+    """Return scale and style of an axis: a log scale if the axis has one, a position per category."""
     if axis.categories:
         return _category_options(axis)
     numbers = sorted({value for value in axis.values if isinstance(value, float)})

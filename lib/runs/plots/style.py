@@ -1,7 +1,7 @@
-"""What all plots of runs share: the colours by role, the selected runs, the ramp of a metric, the plain frame. Pure.
+"""Common style of all run plots: colours by role, selected runs, the colour ramp of a metric, the plain frame. Pure.
 
-More ink is better: the best run is the darkest (the lightest on a dark page). Selected runs are ink, with a dash and a
-letter each. Names from a backend go into data and into JSON-quoted labels only, never into an expression as they are.
+More ink is better: the best run is the darkest (the lightest on a dark page). Selected runs are ink, each with a dash pattern and a
+letter. Names from a backend are used in data and JSON-quoted labels only, never unquoted in an expression.
 """
 
 import json
@@ -27,16 +27,16 @@ DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
 HEIGHT = 300
 LEGEND_STEPS = 13
 MAX_COLORED_EXPERIMENTS = 6
-"""Experiments that have a colour of their own: more colours than six cannot be told apart by everybody."""
+"""Maximum experiments with a colour of their own: not everyone can distinguish more than six."""
 IS_SELECTED_EXPR = "isValid(datum.letter)"
 
 
 @dataclass(frozen=True)
 class ChartStyle:
-    """How runs look in every plot: the metric column that colours ("" for none), its range over all runs, the selected runs, the colours.
+    """How runs look in every plot: the colour metric ("" for none), its range over all runs, the selected runs, the colours.
 
-    The range is that of the whole experiment, so that a run keeps its colour when a filter takes others away. `experiment_names` are
-    given where there are several experiments; `directions` say which way metrics are better; with `color_by` "experiment" these colour instead of the metric.
+    The range covers the complete experiment, so a run keeps its colour when a filter removes others. `experiment_names` are set for several
+    experiments. `directions` are the metrics' directions. With `color_by` "experiment" the experiment sets the colour, not the metric.
     """
 
     colors: ChartColors
@@ -50,26 +50,26 @@ class ChartStyle:
 
     @property
     def colored_experiments(self) -> tuple[str, ...]:
-        """The experiments that have a colour of their own; none where a metric colours."""
+        """The experiments with a colour of their own; none if a metric sets the colour."""
         return self.experiment_names[:MAX_COLORED_EXPERIMENTS] if self.color_by == "experiment" else ()
 
 
 def chart_style(all_runs: RunTable, color_column: str, selected_run_ids: Sequence[str], colors: ChartColors) -> ChartStyle:
-    """The style that all plots of these runs share."""
+    """Return the common style for all plots of these runs."""
     low, high = _finite_range(all_runs, color_column) if color_column else (None, None)
     return ChartStyle(colors, color_column, low, high, tuple(selected_run_ids), directions=all_runs.directions)
 
 
 @memoize_by_table
 def _finite_range(table: RunTable, name: str) -> tuple[float | None, float | None]:
-    """The smallest and the largest finite number of a column."""
+    """Return the smallest and largest finite number of a column."""
     numbers = finite_numbers(column_values(table, name))
     numbers = numbers[~np.isnan(numbers)]
     return (float(numbers.min()), float(numbers.max())) if len(numbers) else (None, None)
 
 
 def sample_runs(table: RunTable, required_run_ids: Sequence[str], max_runs: int) -> RunTable:
-    """At most `max_runs` runs: the required ones and a sample of the others, which is the same each time and follows no order."""
+    """Return at most `max_runs` runs: the required ones and a reproducible, unordered sample of the others."""
     if len(table) <= max_runs:
         return table
     required = set(required_run_ids)
@@ -81,7 +81,7 @@ def sample_runs(table: RunTable, required_run_ids: Sequence[str], max_runs: int)
 def letter_layers(
     selected_points: alt.Chart, encoding: dict[str, Any], colors: ChartColors, ring_size: int = 130
 ) -> list[alt.Chart]:
-    """A ring of this size and a letter for each selected run, the letter with a halo."""
+    """Return a ring of this size and a letter with a halo for each selected run."""
     text_options: dict[str, Any] = {"align": "left", "dx": 9, "dy": -7, "fontSize": 13, "fontWeight": 700}
     ring = selected_points.mark_point(filled=False, size=ring_size, strokeWidth=2, stroke=colors["ink"], opacity=1)
     halo = selected_points.mark_text(**text_options, stroke=colors["page"], strokeWidth=4)
@@ -94,13 +94,13 @@ def letter_layers(
 
 
 def column_title(name: str, directions: MetricDirections) -> str:
-    """A column as people read it: its name without the kind, a metric with its arrow."""
+    """Return the display title of a column: its name without the kind, a metric with its arrow."""
     metric = name.removeprefix(METRIC_PREFIX)
     return directions.title(metric) if name.startswith(METRIC_PREFIX) else name.partition(".")[2] or name
 
 
 def y_title(column_name: str, style: ChartStyle, limit: Any = alt.Undefined) -> alt.TitleParams:
-    """The title of the vertical axis, above the plot; `limit` is its greatest width in pixels."""
+    """Return the title of the vertical axis, above the plot; `limit` is its maximum width in pixels."""
     return alt.TitleParams(
         column_title(column_name, style.directions),
         anchor="start",
@@ -113,9 +113,9 @@ def y_title(column_name: str, style: ChartStyle, limit: Any = alt.Undefined) -> 
 
 
 def chart_data(table: RunTable, style: ChartStyle) -> pd.DataFrame:
-    """One row per run: run_id, run, letter (of a selected run), shade (the number that colours), shaded (as text).
+    """Return one row per run: run_id, run, letter (of a selected run), shade (the colour value), shaded (the same as text).
 
-    Where there are several experiments also home (the name of the run's own) and tint (its index among those that have a colour).
+    For several experiments also home (the name of the run's experiment) and tint (its index among those with a colour).
     """
     letters = dict(zip(style.selected_run_ids, LETTERS, strict=False))
     shades = finite_numbers(column_values(table, style.color_column)) if style.color_column else [None] * len(table)
@@ -138,14 +138,14 @@ def chart_data(table: RunTable, style: ChartStyle) -> pd.DataFrame:
 
 
 def run_tooltips(style: ChartStyle) -> list[alt.Tooltip]:
-    """How a tooltip begins: which run, and of which experiment where there are several."""
+    """Return the first tooltip fields: the run, and its experiment if there are several."""
     return [alt.Tooltip("run:N", title="Run"), *([alt.Tooltip("home:N", title="Experiment")] if style.experiment_names else [])]
 
 
 def color_encoding(style: ChartStyle, legend: Literal["legend", "no legend"]) -> Any:
-    """Colour by a metric, for filled points with a legend; one flat colour where it has fewer than two values; gray for a run without it.
+    """Return the colour by metric, with a legend for filled points; a flat colour for fewer than two values; gray for runs without it.
 
-    Or by experiment, where the style says so.
+    Colour by experiment if the style requires it.
     """
     if style.colored_experiments:
         return _experiment_color(style, legend)
@@ -166,7 +166,7 @@ def color_encoding(style: ChartStyle, legend: Literal["legend", "no legend"]) ->
 
 
 def _experiment_color(style: ChartStyle, legend: Literal["legend", "no legend"]) -> Any:
-    """Colour by experiment. Names are cut in the middle, and no two read the same; experiments without a colour are gray."""
+    """Return the colour by experiment. Names are shortened in the middle but stay unique; experiments without a colour are gray."""
     labels = short_labels(style.colored_experiments, 22)
     label_texts = json.dumps([labels[name] for name in style.colored_experiments])
     scale = alt.Scale(
@@ -187,7 +187,7 @@ def _experiment_color(style: ChartStyle, legend: Literal["legend", "no legend"])
 
 
 def _ramp_legend(low: float, high: float) -> alt.Legend:
-    """The ramp in thirteen steps. Vega's own gradient is fixed to the page's address and goes white when that changes."""
+    """Return the ramp in thirteen steps. Vega's own gradient is bound to the page address and turns white when that changes."""
     steps = [high - (high - low) * (step / (LEGEND_STEPS - 1)) for step in range(LEGEND_STEPS)]
     number_format = ".3f" if max(abs(low), abs(high)) <= 10 else "~s"
     return alt.Legend(
@@ -205,12 +205,12 @@ def _ramp_legend(low: float, high: float) -> alt.Legend:
 
 
 def dash_encoding() -> alt.StrokeDash:
-    """A solid, B dashed, C dotted, D dash-dotted."""
+    """Return the dash patterns: A solid, B dashed, C dotted, D dash-dotted."""
     return alt.StrokeDash("letter:N", legend=None, scale=alt.Scale(domain=list(LETTERS), range=list(DASHES)))
 
 
 def combine_layers(layers: Sequence[Any], colors: ChartColors) -> alt.LayerChart:
-    """The layers in one frame without a frame: hairlines, soft labels, no box."""
+    """Combine the layers in a plain frame: hairlines, soft labels, no box."""
     chart = alt.layer(*layers).resolve_scale(color="independent", strokeDash="independent")
     return (
         chart.properties(height=HEIGHT, padding={"left": 0, "right": 4, "top": 2, "bottom": 5})

@@ -1,6 +1,6 @@
-"""The straight line through the points of a scatter, with the 95 % interval of its mean. Pure; the formula is in `statistics.regression`.
+"""Straight-line fit through the points of a scatter, with the 95 % interval of its mean. Pure; the formula is in `statistics.regression`.
 
-It takes the points as independent and the scatter about the line as even, which runs of one search need not be.
+It assumes independent points and an even spread about the line, which the runs of one search may violate.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ GRID_SIZE = 60
 
 @dataclass(frozen=True)
 class Trend:
-    """The line at some x, with the lower and upper end of its interval, all in the values' own units.
+    """The line at several x, with the lower and upper end of its interval, all in the values' own units.
 
-    `direction` is the sign of the slope, or unclear when its interval holds zero. `n` is how many points it was fitted to.
+    `direction` is the sign of the slope, or unclear if its interval contains zero. `n` is the number of fitted points.
     """
 
     x: tuple[float, ...]
@@ -33,21 +33,21 @@ class Trend:
 
 @dataclass(frozen=True)
 class NoTrend:
-    """Why there is no line, in a sentence."""
+    """Why there is no line, as a sentence."""
 
     reason: str
 
 
 def fit_trend(xs: Sequence[float | None], ys: Sequence[float | None], *, log_x: bool, log_y: bool) -> Trend | NoTrend:
-    """The line through the points that have both values. On a logarithmic axis it is fitted to the logarithms (base 10)."""
+    """Fit the line through the points with both values. On a logarithmic axis it is fitted to the logarithms (base 10)."""
     pairs = [(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
     if len(pairs) < MIN_POINTS:
-        return NoTrend(f"A trend needs {MIN_POINTS} runs with both values, here are {len(pairs)}.")
+        return NoTrend(f"A trend needs {MIN_POINTS} runs with both values; there are {len(pairs)}.")
     (x, x_unit), (y, y_unit) = (
         _scale_to_unit(_to_axis([pair[i] for pair in pairs], is_log=is_log)) for i, is_log in enumerate((log_x, log_y))
     )
     if float(np.ptp(x)) < 1e-12:
-        return NoTrend("A trend needs at least two different values across.")
+        return NoTrend("A trend needs at least two distinct values on the horizontal axis.")
     at = np.linspace(x.min(), x.max(), GRID_SIZE)
     fit = fit_line(x, y, at)
     mean, low, high = (
@@ -64,7 +64,7 @@ def _to_axis(values: Sequence[float], *, is_log: bool) -> "np.ndarray":
 
 
 def _scale_to_unit(values: "np.ndarray") -> tuple["np.ndarray", float]:
-    """The values in units of the largest, so that no square overflows."""
+    """Return the values in units of the largest, so squares do not overflow."""
     unit = float(np.abs(values).max()) or 1.0
     return values / unit, unit
 

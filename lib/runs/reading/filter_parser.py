@@ -1,4 +1,4 @@
-"""Parses a search filter with MLflow's own parser: the one place that depends on that internal class."""
+"""Parse a search filter with MLflow's own parser: the only module that depends on that internal class."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from lib.runs.filters.explain import Clause, KnownNames, comparator_error, expla
 
 
 def parse_filter(filter_text: str, known_names: KnownNames | None = None) -> tuple[Clause, ...]:
-    """The conditions of a filter, joined by AND; none for an empty one.
+    """Return the AND-joined conditions of a filter; none for an empty one.
 
-    Raises BadInput with a plain sentence and an example of a right filter. `known_names` make both of them fit this experiment.
+    Raises BadInput with a plain sentence and a valid example filter. `known_names` adapt both to this experiment.
     """
     names = known_names or KnownNames()
     clauses = tuple(_make_clause(raw) for raw in _parse_with_mlflow(filter_text, names))
@@ -29,7 +29,7 @@ def _parse_with_mlflow(filter_text: str, known_names: KnownNames) -> list[dict[s
         return list(SearchUtils.parse_search_filter(filter_text))
     except MlflowException as error:
         raise _filter_error(explain_error(filter_text, str(error), known_names), known_names) from error
-    except (ValueError, IndexError, TypeError, AttributeError) as error:  # the parser stumbles over some half-typed filters
+    except (ValueError, IndexError, TypeError, AttributeError) as error:  # the parser crashes on some half-typed filters
         raise _filter_error("MLflow cannot read this filter.", known_names) from error
 
 
@@ -38,6 +38,4 @@ def _make_clause(raw: dict[str, Any]) -> Clause:
 
 
 def _filter_error(message: str, known_names: KnownNames) -> BadInput:
-    return BadInput(
-        message, means="The filter is not applied.", next=f"Right would be, for example: {known_names.example_filter}"
-    )
+    return BadInput(message, means="The filter is not applied.", next=f"A valid example: {known_names.example_filter}")

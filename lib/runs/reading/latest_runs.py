@@ -1,4 +1,4 @@
-"""The latest runs of a backend, whatever their experiment: what Overview shows. Comparing runs belongs to the other modules here."""
+"""The latest runs of a backend across experiments, for Overview. Comparing runs is left to the other modules here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ HEADLINE_METRICS = ("accuracy", "auc")
 
 @dataclass(frozen=True)
 class LatestRun:
-    """One run as a list shows it. Times are in UTC; `ended` is None while it runs."""
+    """One run in a list. Times are in UTC; `ended` is None while it is running."""
 
     run_id: str
     name: str
@@ -32,9 +32,9 @@ class LatestRun:
 
 
 def read_latest_runs(backend: Backend, limit: int) -> tuple[LatestRun, ...]:
-    """The latest runs, newest first, without child runs and without Podium's own ledger; empty where nothing ran.
+    """Return the latest runs, newest first, without child runs and Podium's own ledger; empty if there are none.
 
-    Looks at the newest hundred runs: behind a long search with many children, fewer than `limit` may come back.
+    Only the newest hundred runs are read: after a long search with many children, fewer than `limit` may be returned.
     """
     with translate_errors(), relaxed_gc():
         names = {experiment.experiment_id: experiment.name for experiment in read_experiments(backend)}
@@ -45,9 +45,9 @@ def read_latest_runs(backend: Backend, limit: int) -> tuple[LatestRun, ...]:
 
 
 def headline_metric(metrics: Mapping[str, float]) -> float | None:
-    """The one number of a list: accuracy, else the first accuracy or AUC by name that was not measured on training data.
+    """Return the headline number of a run: accuracy, else the first accuracy or AUC by name that is not from training data.
 
-    None when there is no such number between 0 and 1: a number that means something else is worse than none. Pure.
+    None if there is no such number between 0 and 1: a number that means something else is worse than none. Pure.
     """
     names = sorted(metrics, key=lambda name: (name != "accuracy", name))
     candidates = (

@@ -1,6 +1,6 @@
-"""Gives a table of runs another value of each metric than the last one: the best, the smallest or the largest of its history.
+"""Replace the last value of each metric in a run table by the best, smallest or largest value of its history.
 
-MLflow keeps only the last value with a run. Which way is best is what the table says of its metrics; drawing and sorting are left to others.
+MLflow stores only the last value with a run. The table's metric directions define "best"; drawing and sorting are left to others.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from lib.runs.table.types import RunTable
 
 Stat = Literal["last", "best", "min", "max"]
 MAX_HISTORIES = 200
-"""Histories that are read through the client at most: each costs a request."""
+"""Maximum histories read through the client: each costs a request."""
 
 _ExtremeRow = tuple[str, str, float | None, float | None]
 _EXTREMES = """
@@ -29,7 +29,7 @@ _EXTREMES = """
 
 @dataclass(frozen=True)
 class MetricStatTable:
-    """The table with the chosen values. `read_count` of `total_count` runs were read: the others have no value of these metrics."""
+    """The table with the chosen values. `read_count` of `total_count` runs were read; the others have no value for these metrics."""
 
     table: RunTable
     read_count: int
@@ -37,10 +37,10 @@ class MetricStatTable:
 
 
 def read_metric_stat(backend: Backend, table: RunTable, stat: Stat) -> MetricStatTable:
-    """The same runs, whose metrics hold their last, best, smallest or largest value.
+    """Return the runs with the last, best, smallest or largest value of each metric.
 
-    NaN counts only where a run logged nothing else. The best of a metric that is better neither way is its last value. On a server
-    the newest runs are read, as many as the budget allows.
+    NaN counts only if a run logged nothing else. Without a direction the best value is the last one. On a server only the newest runs
+    within the budget are read.
     """
     extremes = _choose_extremes(table, stat)
     if not extremes or not len(table):
@@ -57,7 +57,7 @@ def read_metric_stat(backend: Backend, table: RunTable, stat: Stat) -> MetricSta
 
 
 def _choose_extremes(table: RunTable, stat: Stat) -> dict[str, str]:
-    """Metric → least or most, for those whose value may differ from the last one."""
+    """Return least or most for each metric whose value may differ from the last one."""
     if stat == "last":
         return {}
     names = [str(name) for name in table.metrics]
@@ -76,13 +76,13 @@ def _stat_columns(rows: Sequence[_ExtremeRow], extremes: dict[str, str], table: 
 
 
 def _affordable_run_ids(table: RunTable, names: Sequence[str]) -> tuple[str, ...]:
-    """The newest runs whose histories fit the budget together; one run at least."""
+    """Return the newest runs whose histories fit the budget; at least one run."""
     costs = table.metrics[list(names)].notna().sum(axis=1).clip(lower=1).cumsum()
     return table.ids[: max(1, int((costs <= MAX_HISTORIES).sum()))]
 
 
 def _read_through_client(backend: Backend, ids: Sequence[str], names: Sequence[str]) -> list[_ExtremeRow]:
-    """Each run is read first for the metrics it has: in a table, one that ended as NaN looks like one that was never logged."""
+    """Read each run's metrics first, then their histories: in a table, a metric ending in NaN looks like one never logged."""
     wanted_names = set(names)
 
     def read(run_id: str) -> list[_ExtremeRow]:

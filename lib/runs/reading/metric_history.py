@@ -1,7 +1,7 @@
-"""Reads what runs logged of a metric over time: every point, or a few for a spark line. Writes nothing.
+"""Read metric histories of runs: every point, or a few for a sparkline. Writes nothing.
 
-The two ways are those of `run_reader`: SQL on a local SQLite file, else the MLflow client in several threads. Values are exact, nothing
-is sampled away but in `read_sparklines`. What to draw of them is the business of `lib.runs.plots.curves`.
+As in `run_reader` there are two readers: SQL on a local SQLite file, else the MLflow client in several threads. Values are exact; only
+`read_sparklines` samples. Drawing is left to `lib.runs.plots.curves`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ from lib.runs.table.number_format import is_finite_number
 HISTORY_COLUMNS = ("run_id", "metric", "step", "time", "value")
 THREAD_COUNT = 8
 SPARKLINE_POINTS = 30
-"""Points of a spark line at most."""
+"""Maximum points of a sparkline."""
 MAX_CLIENT_RUNS = 50
-"""Runs whose spark lines are read through the client: each costs a request."""
+"""Maximum runs whose sparklines are read through the client: each costs a request."""
 MAX_CLIENT_METRICS = 40
-"""Metrics that are looked into through the client, to find those with a history."""
+"""Maximum metrics checked for a history through the client."""
 
 _Point = tuple[str, str, int, int, float]
-# Without the index named, SQLite takes the primary key, whose first column is the metric, and walks through it for all runs there are.
+# Without an explicit index, SQLite uses the primary key, whose first column is the metric, and scans it for all runs.
 _POINTS = """
     SELECT run_uuid, key, step, timestamp, CASE WHEN is_nan THEN NULL ELSE value END
     FROM metrics INDEXED BY index_metrics_run_uuid_key_step
@@ -41,7 +41,7 @@ _SPARKLINES = f"""
       WINDOW run AS (PARTITION BY run_uuid))
     SELECT run_uuid, value FROM points
     WHERE n <= {SPARKLINE_POINTS} OR place = 0 OR place * {SPARKLINE_POINTS - 1} / (n - 1) <> (place - 1) * {SPARKLINE_POINTS - 1} / (n - 1)
-    ORDER BY run_uuid, place"""  # noqa: S608 - the only thing put in is a number of ours
+    ORDER BY run_uuid, place"""  # noqa: S608 - only a constant of our own is inserted
 _LENGTHS = """
     SELECT key, MAX(n) FROM (
       SELECT key, COUNT(*) AS n FROM metrics WHERE run_uuid IN (SELECT value FROM json_each(?)) GROUP BY run_uuid, key)
@@ -49,9 +49,9 @@ _LENGTHS = """
 
 
 def read_histories(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """Every point that these runs logged of these metrics: run_id, metric, step (int), time (UTC), value (float; NaN stays).
+    """Return every point of these metrics in these runs: run_id, metric, step (int), time (UTC), value (float, including NaN).
 
-    In the order of `ids` and `metrics`, then by step, time and value. Runs that logged nothing, and ids that are not there, have no row.
+    Sorted by the order of `ids` and `metrics`, then by step, time and value. Runs without values and unknown ids have no row.
     """
     ids, metrics = list(dict.fromkeys(ids)), list(dict.fromkeys(metrics))
     points = query_rows(backend, _POINTS, json_array(ids), json_array(metrics))
@@ -59,9 +59,9 @@ def read_histories(backend: Backend, ids: Sequence[str], metrics: Sequence[str])
 
 
 def read_sparklines(backend: Backend, ids: Sequence[str], metric: str) -> dict[str, list[float]]:
-    """Run id → at most thirty values of its history, the first and the last among them; NaN left out.
+    """Return at most thirty history values by run id, including the first and last; NaN is omitted.
 
-    Runs without a value are missing. Through the client only the first fifty runs are read.
+    Runs without a value are omitted. Through the client only the first fifty runs are read.
     """
     rows = query_rows(backend, _SPARKLINES, json_array(ids), metric)
     if rows is None:
@@ -75,9 +75,9 @@ def read_sparklines(backend: Backend, ids: Sequence[str], metric: str) -> dict[s
 
 
 def read_history_lengths(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> dict[str, int]:
-    """Metric → how many points the run with most of them logged.
+    """Return by metric the number of points in the run that logged most of them.
 
-    Through the client only the first of the runs is looked into, and only the first forty of the metrics: each costs a request.
+    Through the client only the first run and the first forty metrics are read: each costs a request.
     """
     rows = query_rows(backend, _LENGTHS, json_array(ids))
     if rows is None:
@@ -87,7 +87,7 @@ def read_history_lengths(backend: Backend, ids: Sequence[str], metrics: Sequence
 
 
 def _read_through_client(backend: Backend, ids: Sequence[str], metrics: Sequence[str]) -> Iterable[_Point]:
-    """One history per run and metric; the client follows the pages of each."""
+    """Read one history per run and metric; the client fetches all pages of each."""
 
     def read(pair: tuple[str, str]) -> list[_Point]:
         points = client(backend).get_metric_history(*pair)
@@ -98,7 +98,7 @@ def _read_through_client(backend: Backend, ids: Sequence[str], metrics: Sequence
 
 
 def _history_frame(points: Iterable[_Point], ids: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """Both ways end here, so that order and types cannot differ."""
+    """Build the frame for both readers, so order and types are the same."""
     frame = pd.DataFrame(points, columns=list(HISTORY_COLUMNS))
     positions = {
         name: {value: position for position, value in enumerate(values)}
@@ -112,7 +112,7 @@ def _history_frame(points: Iterable[_Point], ids: Sequence[str], metrics: Sequen
 
 
 def _thin_out(values: list[float]) -> list[float]:
-    """The same points that `_SPARKLINES` selects by SQL."""
+    """Select the same points as `_SPARKLINES` does in SQL."""
     last = len(values) - 1
     if last < SPARKLINE_POINTS:
         return values

@@ -1,6 +1,6 @@
-"""Which versions of registered models were made from which run, by what the registry says of each version.
+"""Which versions of registered models were created from which run, according to the registry.
 
-Stages are given as they are; what a version may do belongs to `lib.registry`.
+Stages are returned unchanged; rules for versions are left to `lib.registry`.
 """
 
 import re
@@ -26,7 +26,7 @@ _MODEL_SOURCE = re.compile(r"models:/(m-[^/]+)/?")
 
 @dataclass(frozen=True)
 class VersionOrigin:
-    """A version, the run that it names ("" for none) and where its files came from."""
+    """A version, its source run ("" for none) and the source of its files."""
 
     version: RegisteredVersion
     run_id: str
@@ -34,7 +34,7 @@ class VersionOrigin:
 
 
 def read_version_origins(backend: Backend) -> list[VersionOrigin]:
-    """Every version and where it came from, through the client. Empty where the registry may not be read or there is none."""
+    """Return every version and its origin, through the client. Empty if the registry cannot be read or does not exist."""
     try:
         with translate_errors("The registered models"):
             by_tag = read_capabilities(backend).stages.is_available is False
@@ -48,9 +48,9 @@ def read_version_origins(backend: Backend) -> list[VersionOrigin]:
 def versions_by_run(
     origins: Iterable[VersionOrigin], model_ids: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[RegisteredVersion, ...]]:
-    """The versions by the id of the run they came from, by model and number. `model_ids` are the logged models of each run.
+    """Return the versions by source run id, sorted by model and number. `model_ids` are the logged models of each run.
 
-    A version without a run belongs to every run that logged the model it was made from. Pure.
+    A version without a run belongs to every run that logged its source model. Pure.
     """
     loggers: dict[str, list[str]] = defaultdict(list)
     for run_id, logged_ids in model_ids.items():
@@ -70,7 +70,7 @@ def _version_sort_key(origin: VersionOrigin) -> tuple[str, int, str]:
     return origin.version.model, int(number) if number.isdecimal() else 0, number
 
 
-def _version_origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # noqa: FBT001 - a server without stages keeps them as tags
+def _version_origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # noqa: FBT001 - without stages, tags are used
     stage_tag = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
     version = RegisteredVersion(entity.name, str(entity.version), stage_tag or entity.current_stage or "None")
     return VersionOrigin(version, entity.run_id or "", entity.source or "")

@@ -1,6 +1,6 @@
-"""Where a run belongs: its experiment, its parent, its children and the other children of its parent. Reads a name and a state each.
+"""Relatives of a run: its experiment, parent, children and siblings. Reads only a name and a state of each.
 
-Whole runs, and tables of them, are read by `run_reader`.
+Complete runs and run tables are read by `run_reader`.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 MAX_RELATED_RUNS = 500
-"""How many relatives of a kind are read; `has_more` says that there are others."""
+"""Maximum relatives read per kind; `has_more` says that there are others."""
 
 
 @dataclass(frozen=True)
 class ExperimentRef:
-    """The experiment of a run, and what its tags say about which way metrics are better.
+    """The experiment of a run and the metric directions from its tags.
 
-    `is_ledger` marks Podium's own, which no page may change.
+    `is_ledger` marks Podium's own experiments, which no page may change.
     """
 
     experiment_id: str
@@ -36,13 +36,13 @@ class ExperimentRef:
 
     @property
     def is_ledger(self) -> bool:
-        """Does Podium keep its record there?"""
+        """Whether Podium stores its record there."""
         return self.name in HIDDEN_EXPERIMENTS
 
 
 @dataclass(frozen=True)
 class RelatedRun:
-    """A related run, in short."""
+    """A related run in brief."""
 
     run_id: str
     name: str
@@ -52,9 +52,9 @@ class RelatedRun:
 
 @dataclass(frozen=True)
 class RelatedRuns:
-    """The relatives of a run. `parent_id` without a `parent`: the run names one that is gone for good.
+    """The relatives of a run. `parent_id` without a `parent` means that the named parent was permanently deleted.
 
-    `siblings` are the other children of the same parent; a run without a parent has none here. With `has_more` there are others.
+    `siblings` are the other children of the same parent; a run without a parent has none. With `has_more` there are others.
     """
 
     parent_id: str = ""
@@ -65,7 +65,7 @@ class RelatedRuns:
 
 
 def read_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef:
-    """The experiment with this id, active or deleted."""
+    """Return the experiment with this id, active or deleted."""
     with translate_errors(f"Experiment {experiment_id}"):
         experiment = client(backend).get_experiment(experiment_id)
     tags = {str(key): str(value) for key, value in (experiment.tags or {}).items()}
@@ -73,7 +73,7 @@ def read_experiment_ref(backend: Backend, experiment_id: str) -> ExperimentRef:
 
 
 def read_related_runs(backend: Backend, run: Run) -> RelatedRuns:
-    """The relatives of a run, the newest first. Only active children and siblings count."""
+    """Return the relatives of a run, newest first. Only active children and siblings count."""
     parent_id = run.tags.get(PARENT_TAG, "")
     children, has_more_children = _search_children(backend, run.experiment_id, run.run_id)
     parent_children, has_more_siblings = _search_children(backend, run.experiment_id, parent_id) if parent_id else ((), False)
@@ -82,7 +82,7 @@ def read_related_runs(backend: Backend, run: Run) -> RelatedRuns:
 
 
 def read_children(backend: Backend, run: Run) -> tuple[RelatedRun, ...]:
-    """The active children of a run, the newest first; at most `MAX_RELATED_RUNS`."""
+    """Return the active children of a run, newest first; at most `MAX_RELATED_RUNS`."""
     return _search_children(backend, run.experiment_id, run.run_id)[0]
 
 
@@ -95,7 +95,7 @@ def _read_parent(backend: Backend, run_id: str) -> RelatedRun | None:
 
 
 def _search_children(backend: Backend, experiment_id: str, parent_id: str) -> tuple[tuple[RelatedRun, ...], bool]:
-    if "'" in parent_id:  # no id has one, and MLflow's filter knows no escape
+    if "'" in parent_id:  # no id contains one, and MLflow's filter has no escape
         return (), False
     with translate_errors("The related runs"), relaxed_gc():
         page = client(backend).search_runs(

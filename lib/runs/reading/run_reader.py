@@ -1,7 +1,7 @@
-"""Reads experiments and runs into frozen values: through the MLflow client, or by `sqlite_reader` where that can. Writes nothing.
+"""Read experiments and runs into frozen values: through the MLflow client, or by `sqlite_reader` where possible. Writes nothing.
 
-Both give the newest runs first, as many as the search wants, and know which registered versions came from them. Podium's own
-experiments are hidden here, once, for every page and command.
+Both return the newest runs first, up to the search's limit, with the versions registered from them. Podium's own experiments are hidden
+here, once, for all pages and commands.
 """
 
 import re
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from mlflow.store.entities import PagedList
 
 HIDDEN_EXPERIMENTS = frozenset({LEDGER_EXPERIMENT, INDEX_EXPERIMENT})
-"""Where Podium keeps its record (contract §3.6)."""
+"""The experiments that hold Podium's record (contract §3.6)."""
 PAGE_SIZE = 1000
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 
 
 def read_experiments(backend: Backend) -> tuple[Experiment, ...]:
-    """The active experiments, newest first, without Podium's own."""
+    """Return the active experiments, newest first, without Podium's own."""
     with translate_errors("The list of experiments"):
         experiments = [_experiment_from_entity(entity) for entity in _iterate_experiments(backend)]
     visible = [experiment for experiment in experiments if experiment.name not in HIDDEN_EXPERIMENTS]
@@ -55,7 +55,7 @@ def read_experiments(backend: Backend) -> tuple[Experiment, ...]:
 
 
 def find_newest_experiment(backend: Backend, experiments: tuple[Experiment, ...]) -> str:
-    """The id of the experiment in which a run was started last; the newest experiment when there is no run; "" for none."""
+    """Return the id of the experiment with the most recently started run, else of the newest experiment; "" if there is none."""
     ids = [experiment.experiment_id for experiment in experiments]
     if not ids:
         return ""
@@ -69,9 +69,9 @@ def find_newest_experiment(backend: Backend, experiments: tuple[Experiment, ...]
 def read_runs(
     backend: Backend, search: Search, *, at: datetime | None = None, progress: Callable[[int], None] | None = None
 ) -> RunTable:
-    """The runs that a search matches, newest first. `at` is the caller's clock; through the client, `progress` gets the number read so far.
+    """Return the runs matching a search, newest first. `at` is the caller's clock; the client reports the number read to `progress`.
 
-    Raises BadInput, in plain words, for a filter that MLflow cannot read. An unknown experiment has no runs.
+    Raises BadInput with a plain message for a filter that MLflow cannot parse. An unknown experiment has no runs.
     """
     parse_filter(search.filter)
     with relaxed_gc():
@@ -80,7 +80,7 @@ def read_runs(
 
 
 def count_newer_runs(backend: Backend, search: Search, since: datetime) -> int:
-    """How many active runs of the same experiments were started after a moment; 1,000 may stand for more."""
+    """Count active runs of the same experiments started after `since`; 1,000 may mean more."""
     count = sqlite_reader.count_started_after(backend, search.experiment_ids, millis_from_datetime(since))
     if count is not None:
         return count
@@ -92,9 +92,9 @@ def count_newer_runs(backend: Backend, search: Search, since: datetime) -> int:
 
 
 def read_run(backend: Backend, run_id: str) -> Run:
-    """One run, active or deleted. Raises NotFound for an id that is not there."""
+    """Return one run, active or deleted. Raises NotFound for an unknown id."""
     if not _RUN_ID.fullmatch(run_id):
-        raise NotFound(f"{run_id[:80] or 'Nothing'} is no run id.", next="Open the run from Compare.")
+        raise NotFound(f"{run_id[:80] or 'An empty text'} is not a valid run id.", next="Open the run from Compare.")
     with translate_errors(f"Run {run_id}"), relaxed_gc():
         run = _run_from_entity(client(backend).get_run(run_id))
     return replace(run, versions=versions_by_run(read_version_origins(backend), {run_id: run.model_ids}).get(run_id, ()))
@@ -113,7 +113,7 @@ def _iterate_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
 
 
 def _read_through_client(backend: Backend, search: Search, progress: Callable[[int], None] | None = None) -> RunColumns:
-    """The way that works everywhere. A run added meanwhile shifts the pages: what then comes twice counts once."""
+    """Read runs on any backend. A run added during the read shifts the pages; duplicates are dropped."""
     runs_by_id: dict[str, Run] = {}
     is_complete = search.limit > 0
     with translate_errors("The runs of this experiment"), relaxed_gc():
@@ -131,7 +131,7 @@ def _read_through_client(backend: Backend, search: Search, progress: Callable[[i
 
 
 def _iterate_pages(backend: Backend, search: Search) -> "Iterator[PagedList[MlflowRun]]":
-    """Newest first, until there are as many runs as the search wants."""
+    """Yield pages, newest runs first, up to the search's limit."""
     from mlflow.entities import ViewType
 
     view = {"active": ViewType.ACTIVE_ONLY, "deleted": ViewType.DELETED_ONLY, "all": ViewType.ALL}[search.state]
@@ -187,6 +187,6 @@ def _data_inputs(entity: "MlflowRun") -> tuple[DataInput, ...]:
 
 
 def _model_ids(entity: "MlflowRun") -> tuple[str, ...]:
-    """Model ids, the one of the highest step first."""
+    """Return the model ids, highest step first."""
     outputs = entity.outputs.model_outputs if entity.outputs else []
     return tuple(output.model_id for output in sorted(outputs, key=lambda output: -output.step))

@@ -1,4 +1,4 @@
-"""Whether a local SQLite file was written to since the last reading, at next to no cost. It reads no table and holds no lock."""
+"""Detect cheaply whether a local SQLite file was written since the last read. Reads no table and holds no lock."""
 
 import sqlite3
 import threading
@@ -18,7 +18,7 @@ _OPEN_FILES: "OrderedDict[Path, _OpenFile]" = OrderedDict()
 
 @dataclass(frozen=True)
 class _OpenFile:
-    """A connection that stays open: SQLite tells it when others commit. `file_id` is the file it was opened on."""
+    """A persistent connection, on which SQLite reports commits by others. `file_id` is the file it was opened on."""
 
     db: sqlite3.Connection
     file_id: tuple[int, int]
@@ -26,9 +26,9 @@ class _OpenFile:
 
 
 def read_change_marker(backend: Backend) -> str | None:
-    """A text that is another one whenever somebody has written to this local file, or put another file in its place.
+    """Return a text that changes whenever this local file is written or replaced.
 
-    None for a server, a missing file, and a file that cannot be looked at now: whoever asks must then read anew.
+    None for a server, a missing file, or a file that cannot be inspected now: the caller must then read again.
     """
     if backend.path is None:
         return None
@@ -42,7 +42,7 @@ def read_change_marker(backend: Backend) -> str | None:
 
 
 def _open_file(path: Path) -> _OpenFile:
-    """The open connection to a file, made when there is none or when the file is another one now."""
+    """Return the open connection to a file, opened if there is none or the file was replaced."""
     status = path.stat()
     file_id = (status.st_dev, status.st_ino)
     if path in _OPEN_FILES and _OPEN_FILES[path].file_id != file_id:

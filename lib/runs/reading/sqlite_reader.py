@@ -1,7 +1,7 @@
-"""Reads runs straight from the tables of a local SQLite file: a faster way than the client.
+"""Read runs directly from the tables of a local SQLite file, which is faster than the client.
 
-It only reads, in one transaction, and only a schema it was compared with the client on; whatever it does not know it leaves to the
-client (`run_reader` decides). Filters, single runs and everything behind a server are the client's too.
+It only reads, in one transaction, and only schemas on which its results were compared with the client's; anything unknown is left to
+the client (`run_reader` decides). Filters, single runs and servers are also left to the client.
 """
 
 import json
@@ -21,7 +21,7 @@ from lib.runs.table.frames import RunColumns
 from lib.runs.table.types import CONTEXT_TAG, LIFECYCLES_BY_FILTER, RegisteredVersion, Search
 
 KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
-"""Alembic revisions on which this reader was compared with the client, cell by cell."""
+"""Alembic revisions on which this reader was compared with the client cell by cell."""
 LOCK_TIMEOUT_SECONDS = 3.0
 
 _EXPERIMENT_ID = re.compile(r"[0-9]{1,18}")
@@ -42,7 +42,7 @@ _NEWEST_EXPERIMENT = """
     WHERE experiment_id IN (SELECT value FROM json_each(:experiments)) AND lifecycle_stage IN (SELECT value FROM json_each(:stages))
     ORDER BY start_time IS NULL, start_time DESC, run_uuid LIMIT 1"""
 _RUNS = "SELECT * FROM chosen ORDER BY rowid"
-# In `chosen` SQLite numbers the rows from one, in the order of the SELECT that made it: a run's position in every column.
+# In `chosen` SQLite numbers the rows from one in the order of its SELECT: a run's position in every column.
 _METRICS = """
     SELECT c.rowid - 1, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END
     FROM chosen c CROSS JOIN latest_metrics t ON t.run_uuid = c.run_uuid"""
@@ -62,16 +62,16 @@ _MODELS = """
 MODEL_VERSIONS = """
     model_versions WHERE current_stage <> 'Deleted_Internal'
     AND name NOT IN (SELECT name FROM model_version_tags WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true')"""
-"""The versions of models: the table holds those of prompts and deleted ones, too."""
-_VERSIONS = f"SELECT name, version, current_stage, run_id, source FROM {MODEL_VERSIONS}"  # noqa: S608 - text of our own
+"""Model versions: the table also contains prompt versions and deleted ones."""
+_VERSIONS = f"SELECT name, version, current_stage, run_id, source FROM {MODEL_VERSIONS}"  # noqa: S608 - constant text
 
 Result = TypeVar("Result")
 
 
 def read_run_columns(backend: Backend, search: Search) -> RunColumns | None:
-    """What a search without a filter finds, newest first; None where the client must be asked instead.
+    """Return the results of a search without a filter, newest first; None if the client must be used instead.
 
-    None for a filter, for an id that is no number, and for everything that `query_sqlite` leaves to the client.
+    None for a filter, a non-numeric id, and everything that `query_sqlite` leaves to the client.
     """
     if search.filter.strip() or not all(map(_EXPERIMENT_ID.fullmatch, search.experiment_ids)):
         return None
@@ -79,10 +79,10 @@ def read_run_columns(backend: Backend, search: Search) -> RunColumns | None:
 
 
 def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]) -> Result | None:
-    """What `query` reads from a local SQLite file, in one transaction that writes nothing; None where the client must be asked instead.
+    """Run `query` on a local SQLite file in one read-only transaction; None if the client must be used instead.
 
-    None for a server, a schema unknown here, a file of several workspaces, and one that cannot be read without writing (none there,
-    or a killed writer's journal beside it). Raises Busy when the file stays locked for three seconds.
+    None for a server, an unknown schema, a file with several workspaces, and a file that cannot be read without writing (missing, or with
+    a killed writer's journal next to it). Raises Busy if the file stays locked for three seconds.
     """
     if backend.path is None:
         return None
@@ -96,18 +96,18 @@ def query_sqlite(backend: Backend, query: Callable[[sqlite3.Connection], Result]
 
 
 def query_rows(backend: Backend, sql: str, *values: str | int) -> list[tuple[Any, ...]] | None:
-    """The rows that one statement gives; None, or Busy, where `query_sqlite` says so."""
+    """Return the rows of one statement; None or Busy as in `query_sqlite`."""
     return query_sqlite(backend, lambda db: db.execute(sql, values).fetchall())
 
 
 def json_array(values: Sequence[str]) -> str:
-    """Ids or names as one value of a statement, however many: `IN (SELECT value FROM json_each(?))`."""
+    """Encode any number of ids or names as one SQL value: `IN (SELECT value FROM json_each(?))`."""
     return json.dumps(list(values))
 
 
 @contextmanager
 def read_transaction(path: Path) -> Iterator[sqlite3.Connection]:
-    """One read transaction. The address is quoted by pathlib, so that ?, # and % in a path stay part of it."""
+    """Open one read transaction. pathlib quotes the address, so ?, # and % in a path stay part of it."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)) as db:
         db.execute("PRAGMA temp_store = MEMORY")
@@ -116,13 +116,13 @@ def read_transaction(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def is_known_schema(db: sqlite3.Connection) -> bool:
-    """Was this reader compared with the client on the schema of this file? One workspace is all that it knows."""
+    """Whether this reader was compared with the client on this file's schema. It supports a single workspace only."""
     revisions = {revision for (revision,) in db.execute("SELECT version_num FROM alembic_version")}
     return len(revisions) == 1 and revisions <= KNOWN_SCHEMAS and not db.execute(_OTHER_WORKSPACES).fetchone()[0]
 
 
 def count_started_after(backend: Backend, experiment_ids: Sequence[str], after_millis: int) -> int | None:
-    """How many active runs of these experiments began after a moment; None where the client must be asked instead."""
+    """Count active runs of these experiments started after `after_millis`; None if the client must be used instead."""
     if not all(map(_EXPERIMENT_ID.fullmatch, experiment_ids)):
         return None
     parameters = {**_search_parameters(Search(tuple(experiment_ids))), "after": after_millis}
@@ -130,7 +130,7 @@ def count_started_after(backend: Backend, experiment_ids: Sequence[str], after_m
 
 
 def find_newest_experiment(backend: Backend, experiment_ids: Sequence[str]) -> str | None:
-    """In which of these experiments an active run was started last, "" for none; None where the client must be asked instead."""
+    """Return which of these experiments has the most recently started active run, "" for none; None if the client must be used."""
     if not all(map(_EXPERIMENT_ID.fullmatch, experiment_ids)):
         return None
     rows = query_sqlite(
@@ -178,7 +178,7 @@ def _read_columns(db: sqlite3.Connection, search: Search) -> RunColumns:
 
 
 def _read_metrics(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str, list[Any]], frozenset[tuple[str, str]]]:
-    """One column per metric, and which of its empty cells were logged as NaN."""
+    """Read one column per metric, and which of its empty cells were logged as NaN."""
     columns: dict[str, list[Any]] = defaultdict(lambda: [None] * len(ids))
     nans = []
     for position, key, value in db.execute(_METRICS):
@@ -189,7 +189,7 @@ def _read_metrics(db: sqlite3.Connection, ids: Sequence[str]) -> tuple[dict[str,
 
 
 def _read_cells(db: sqlite3.Connection, sql: str, count: int) -> dict[str, list[Any]]:
-    """One column per key; what a run lacks stays None."""
+    """Read one column per key; missing cells are None."""
     columns: dict[str, list[Any]] = defaultdict(lambda: [None] * count)
     for position, key, value in db.execute(sql):
         columns[key][position] = value
@@ -197,7 +197,7 @@ def _read_cells(db: sqlite3.Connection, sql: str, count: int) -> dict[str, list[
 
 
 def _read_inputs(db: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
-    """A dataset counts once for a run, with the first context that was given, as in the client."""
+    """Read datasets, each once per run with its first context, as in the client."""
     inputs: dict[tuple[str, str], tuple[str, str, str, str]] = {}
     for run_id, dataset, name, digest, context in db.execute(_INPUTS, (CONTEXT_TAG,)):
         if (run_id, dataset) not in inputs or (context and not inputs[run_id, dataset][-1]):

@@ -1,4 +1,4 @@
-"""Whether an experiment holds traces. Podium compares runs; traces are for MLflow's own pages."""
+"""Whether an experiment contains traces. Podium compares runs; traces are left to MLflow's own UI."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,6 @@ from lib.backends.mlflow_errors import translate_errors
 
 
 def has_traces(backend: Backend, experiment_ids: Sequence[str]) -> bool:
-    """Is there at least one trace in these experiments? Raises as every read does, also where a server knows no traces."""
+    """Whether these experiments contain a trace. Raises as every read does, also if a server does not support traces."""
     with translate_errors("The traces of this experiment"):
         return bool(client(backend).search_traces(locations=list(experiment_ids), max_results=1, include_spans=False))

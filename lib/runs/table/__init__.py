@@ -1,1 +1,1 @@
-"""Runs as typed tables: the values, the frames, and what is judged of a table. Pure."""
+"""Runs as typed tables: the values, the frames, and derived properties of a table. Pure."""

@@ -1,4 +1,4 @@
-"""From columns, or from runs, to typed tables. Pure: the one place that decides which parameter is a number."""
+"""Build typed tables from columns or runs. Pure: the only module that decides which parameter is numeric."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from lib.runs.table.types import (
     millis_from_datetime,
 )
 
-# Each value ends in a line break, so that one match judges a whole column; what is once matched is never given back.
+# Each value ends in a line break, so one match covers a complete column; possessive quantifiers prevent backtracking.
 _INTEGER_LINES = re.compile(r"(?:-?(?:0|[1-9]\d{0,17})\n)*+", re.ASCII)
 _DECIMAL_LINES = re.compile(r"(?:[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\n)*+", re.ASCII)
 _EXACT_DIGITS = 17
@@ -34,7 +34,7 @@ _EXACT_DIGITS = 17
 
 @dataclass(frozen=True)
 class RunColumns:
-    """What a reader found, column by column: one cell per run in every list, newest run first; None is missing.
+    """A reader's result, column by column: one cell per run in every list, newest run first; None means missing.
 
     `facts`: name, experiment, status, lifecycle, started and ended (milliseconds), user, artifact_uri. `inputs`: run id, name, digest
     and context of each dataset. `models` and `versions`: by run id. `total` and `nans` as in RunTable.
@@ -53,7 +53,7 @@ class RunColumns:
 
 
 def build_run_table(search: Search, columns: RunColumns, read_at: datetime | None) -> RunTable:
-    """The typed table of what a reader found."""
+    """Build the typed table of a reader's result."""
     index = pd.Index(list(columns.ids), name="run_id", dtype="str")
     texts = _text_frame(columns.params, index)
     return RunTable(
@@ -72,7 +72,7 @@ def build_run_table(search: Search, columns: RunColumns, read_at: datetime | Non
 
 
 def _optuna_statements(columns: RunColumns) -> tuple[DirectionStatement, ...]:
-    """What the runs of Optuna say; runs with the same tag and the same metrics count as one."""
+    """Return the statements of Optuna runs; runs with the same tag and metrics count once."""
     tags = columns.tags.get(OPTUNA_TAG, ())
     trials = {
         (tag, tuple(name for name, values in columns.metrics.items() if values[row] is not None))
@@ -83,7 +83,7 @@ def _optuna_statements(columns: RunColumns) -> tuple[DirectionStatement, ...]:
 
 
 def columns_from_runs(runs: Sequence[Run]) -> RunColumns:
-    """The same runs, column by column."""
+    """Convert runs to columns."""
     return RunColumns(
         ids=[run.run_id for run in runs],
         facts={
@@ -108,9 +108,9 @@ def columns_from_runs(runs: Sequence[Run]) -> RunColumns:
 
 
 def convert_numeric(column: "pd.Series[str]") -> "pd.Series":
-    """A column of text as Int64 or float64 when every value that is there is a number, else as text.
+    """Convert a text column to Int64 or float64 if every present value is a number, else leave it as text.
 
-    A number written with a leading zero, `nan` or `inf` keeps a column text: "007" and "7" are two values.
+    A number with a leading zero, `nan` or `inf` keeps a column as text: "007" and "7" are two values.
     """
     present = column.dropna().unique().tolist()
     lines = "\n".join([*present, ""])
@@ -128,27 +128,27 @@ def convert_numeric(column: "pd.Series[str]") -> "pd.Series":
 
 
 def _is_exact(number: str) -> bool:
-    """Does a float tell this decimal from its neighbours? Python writes a float with 17 significant digits at most; with more, two
-    values could become one.
+    """Whether a float distinguishes this decimal from its neighbours. Python writes at most 17 significant digits; with more, two values
+    could become one.
     """
     mantissa = number.lower().partition("e")[0]
     return len(number) <= _EXACT_DIGITS or len(mantissa.lstrip("+-0.").replace(".", "")) <= _EXACT_DIGITS
 
 
 def _columns_from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """One list per key, with a cell for each row; None where a row lacks it."""
+    """Return one list per key, with a cell per row; None if a row lacks the key."""
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
 
 
 def _float_frame(columns: Mapping[str, Sequence[float | None]], index: "pd.Index[str]") -> pd.DataFrame:
-    """Float columns, sorted by name; what a run lacks is NaN."""
+    """Build float columns, sorted by name; missing cells are NaN."""
     names = sorted(columns)
     cells = np.array([columns[name] for name in names], dtype="float64").reshape(len(names), len(index))
     return pd.DataFrame(cells.T, index=index, columns=pd.Index(names, dtype="str"))
 
 
 def _text_frame(columns: Mapping[str, Sequence[str | None]], index: "pd.Index[str]") -> pd.DataFrame:
-    """Columns of text, sorted by name; what a run lacks is missing."""
+    """Build text columns, sorted by name; missing cells stay missing."""
     names = sorted(columns)
     cells = {name: pd.array(columns[name], dtype="str") for name in names}
     return pd.DataFrame(cells, index=index, columns=pd.Index(names, dtype="str"))
@@ -184,11 +184,11 @@ def _identity_frame(columns: RunColumns, index: "pd.Index[str]") -> pd.DataFrame
 
 
 def _first_texts(*columns: Sequence[str | None]) -> "pd.api.extensions.ExtensionArray":
-    """For each run the first text that says something, else an empty one."""
+    """Return for each run the first non-empty text, else an empty one."""
     return pd.array([next(filter(None, texts), "") for texts in zip(*columns, strict=True)], dtype="str")
 
 
 def _utc_times(millis: Sequence[int | None]) -> pd.DatetimeIndex:
-    """Times in UTC; one that no calendar knows is missing, as in `datetime_from_millis`."""
+    """Return times in UTC; one outside the calendar is missing, as in `datetime_from_millis`."""
     valid_millis = [value if value is not None and value in VALID_MILLIS else None for value in millis]
     return pd.DatetimeIndex(np.array(valid_millis, dtype="datetime64[ms]").astype("datetime64[us]"), tz="UTC")

@@ -1,6 +1,6 @@
-"""Remembers what was judged of a table for as long as the table lives. A table never changes, so no answer grows old. Pure.
+"""Memoize results computed from a table for the table's lifetime. Tables are immutable, so results never become stale. Pure.
 
-Compare asks the same few questions of the same runs at every click: which columns differ, which metrics there are, what stands where.
+Compare needs the same few results for the same runs at every click: which columns differ, which metrics exist, where columns are.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,9 +16,9 @@ _TableFunction = Callable[Concatenate[RunTable, Params], Result]
 
 
 def memoize_by_table(function: "_TableFunction[Params, Result]") -> "_TableFunction[Params, Result]":
-    """Call `function` once for each table and each further argument, which must be hashable.
+    """Call `function` once per table and further arguments, which must be hashable.
 
-    For answers that nobody can change and that do not hold the table itself, or it would never go away.
+    Results must be immutable and must not reference the table, or it would never be freed.
     """
     cache: WeakKeyDictionary[RunTable, dict[Hashable, Result]] = WeakKeyDictionary()
 

@@ -1,4 +1,4 @@
-"""Numbers and labels as people read them in tables, axes and tooltips. Pure."""
+"""Format numbers and labels for tables, axes and tooltips. Pure."""
 
 import math
 import re
@@ -10,22 +10,22 @@ import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
 STORED_INFINITY = 1.79e308
-"""SQL stores keep an infinity as the largest number there is."""
+"""SQL stores represent infinity as the largest float."""
 MAX_PLOTTABLE = 8e307
-"""The distance of two numbers below it fits into a float; beyond, a run has diverged and no axis can hold it."""
+"""The difference of two numbers below it fits into a float. Above it, a run has diverged and cannot be placed on an axis."""
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def is_finite_number(value: object) -> bool:
-    """Can it be placed on an axis? False for NaN, infinity, what a store keeps instead of it or is nearly as large, and a missing value."""
+    """Whether a value can be placed on an axis: not NaN, infinite (or a store's stand-in, or nearly as large) or missing."""
     if type(value) is float:
         return -MAX_PLOTTABLE < value < MAX_PLOTTABLE
     return isinstance(value, Real) and math.isfinite(size := float(value)) and abs(size) < MAX_PLOTTABLE
 
 
 def finite_numbers(values: "pd.Series") -> "np.ndarray":
-    """A column as floats, NaN wherever `is_finite_number` says no; text holds no number."""
+    """Return a column as floats, with NaN where `is_finite_number` is False; text is not a number."""
     if not pd.api.types.is_numeric_dtype(values):
         return np.full(len(values), np.nan)
     numbers = values.to_numpy("float64", na_value=np.nan)
@@ -33,7 +33,7 @@ def finite_numbers(values: "pd.Series") -> "np.ndarray":
 
 
 def format_number(value: object) -> str:
-    """A number in about four digits ("0.9444", "1.45", "24,000"), text as it is, an empty text for a missing value."""
+    """Format a number with about four digits ("0.9444", "1.45", "24,000"); text stays as it is, a missing value is empty."""
     if value is None or value is pd.NA:
         return ""
     if not isinstance(value, Real):
@@ -50,14 +50,14 @@ def _format_float(value: float, *, whole: bool) -> str:
 
 
 def format_param(value: object) -> str:
-    """A parameter as it was set: 0.1, 1e-05, 24,000, sqrt; an empty text for a missing value."""
+    """Format a parameter as it was set: 0.1, 1e-05, 24,000, sqrt; a missing value is empty."""
     if not isinstance(value, Real) or not math.isfinite(size := float(value)):
         return format_number(value)
     return (f"{size:,.0f}" if size.is_integer() and abs(size) < 1e15 else f"{size:.6g}").replace("-", MINUS)
 
 
 def format_change(value: float, baseline: float) -> str:
-    """The signed difference first - second, written with the digits that both have: "+0.0278", "−3"."""
+    """Format the signed difference value - baseline with the digits that both have: "+0.0278", "−3"."""
     gap = value - baseline
     if not is_finite_number(value) or not is_finite_number(baseline):
         return ""
@@ -75,14 +75,14 @@ def _format_digits(value: float, *, whole: bool) -> str:
 
 
 def natural_sort_key(text: str) -> tuple[float, tuple[tuple[int, str], ...], str]:
-    """A key that sorts as people count: 9 before 10, 0.05 before 0.1, layer2 before layer10, numbers before words."""
+    """Return a natural sort key: 9 before 10, 0.05 before 0.1, layer2 before layer10, numbers before words."""
     size = float(text) if _NUMBER.fullmatch(text) else math.inf
     parts = enumerate(_DIGITS.split(text.casefold()) if size == math.inf else ())
     return size, tuple((len(part := piece.lstrip("0")), part) if position % 2 else (0, piece) for position, piece in parts), text
 
 
 def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
-    """A label of about `width` characters for each name, cut in the middle; two names never get the same label."""
+    """Return a unique label of about `width` characters for each name, shortened in the middle."""
     labels: dict[str, str] = {}
     used_labels: set[str] = set()
     for name in dict.fromkeys(names):
@@ -96,4 +96,4 @@ def short_labels(names: Sequence[str], width: int = 18) -> dict[str, str]:
 
 
 NO_VALUE = "no value"
-"""What is shown where a run has no value: at a tick, as a group, in a cell."""
+"""Text shown for a missing value: at a tick, as a group, in a cell."""

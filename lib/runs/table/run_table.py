@@ -1,6 +1,6 @@
-"""Judges a table of runs: what differs, in which order, which run is best. Pure.
+"""Derived properties of a run table: which columns differ, their order, the best run. Pure.
 
-A column is named as in a filter: `metrics.accuracy`, `params.max_depth`, or a plain word of the identity (`started`, `seconds`).
+Columns are named as in a filter: `metrics.accuracy`, `params.max_depth`, or a plain identity column (`started`, `seconds`).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _OTHER_ROWS_WORDS = frozenset({"cv", "mean", "best", "val", "validation", "std"}
 
 @dataclass(frozen=True)
 class ConstantParam:
-    """A parameter with one value; `missing_count` runs do not have it."""
+    """A parameter with a single value; `missing_count` runs do not have it."""
 
     name: str
     value: str
@@ -36,9 +36,9 @@ class ConstantParam:
 
 @dataclass(frozen=True)
 class BestRun:
-    """The run to register: it holds the model behind the best value. `tie_count` other runs have the same value.
+    """The run to register: it has the model behind the best value. `tie_count` other runs have the same value.
 
-    `measured_run_id` is the run with that value: the same run, or its child when a search keeps the model in the parent.
+    `measured_run_id` is the run with that value: the same run, or its child if a search stores the model in the parent.
     """
 
     run_id: str
@@ -48,7 +48,7 @@ class BestRun:
 
 
 def column_values(table: RunTable, name: str) -> "pd.Series":
-    """The values under a column's name. Raises KeyError for one that these runs do not have."""
+    """Return the values of a column. Raises KeyError if these runs do not have it."""
     if name.startswith(METRIC_PREFIX):
         return table.metrics[name.removeprefix(METRIC_PREFIX)]
     if name.startswith(PARAM_PREFIX):
@@ -59,7 +59,7 @@ def column_values(table: RunTable, name: str) -> "pd.Series":
 
 
 def has_column(table: RunTable, name: str) -> bool:
-    """Do these runs have it?"""
+    """Whether these runs have the column."""
     return (
         name in PLAIN_COLUMNS
         or (name.startswith(METRIC_PREFIX) and name.removeprefix(METRIC_PREFIX) in table.metrics)
@@ -69,20 +69,20 @@ def has_column(table: RunTable, name: str) -> bool:
 
 
 def column_direction(table: RunTable, name: str) -> Direction:
-    """Which way a column is better: as people or the runs say it for a metric, neither way for all else."""
+    """Return the direction of a column: as stated by users or runs for a metric, `neither` for all others."""
     return table.directions.of(name.removeprefix(METRIC_PREFIX)) if name.startswith(METRIC_PREFIX) else "neither"
 
 
 @memoize_by_table
 def with_directions(table: RunTable, statements: tuple[DirectionStatement, ...]) -> RunTable:
-    """The same runs, of whose metrics more is said. The same statements give the same table again, with all that is memoized for it."""
+    """Return the table with more direction statements. Equal statements return the same table with its memoized results."""
     return replace(table, directions=table.directions.extended(statements))
 
 
 def metric_columns(table: RunTable) -> list[str]:
-    """Columns of all metrics: scores before losses before unknown ones before costs and counts, the one that most runs have first.
+    """Return all metric columns: scores, losses, unknown ones, costs and counts, each ordered by how many runs have them.
 
-    Those of training come after the others, and those of the machine last.
+    Training metrics come after the others, and system metrics last.
     """
     return list(_metric_columns(table))
 
@@ -109,7 +109,7 @@ def _words_of_name(metric: str) -> set[str]:
 
 
 def varying_params(table: RunTable) -> list[str]:
-    """Columns of the parameters of which these runs have at least two different values."""
+    """Return the parameter columns with at least two distinct values in these runs."""
     return list(_varying_params(table))
 
 
@@ -119,13 +119,13 @@ def _varying_params(table: RunTable) -> tuple[str, ...]:
 
 
 def _count_distinct(values: "pd.Series") -> int:
-    """How many different values there are, counted up to two where the first two already differ."""
+    """Return the number of distinct values, or just two if the first two already differ."""
     first = values.iloc[:2]
     return 2 if len(first) == 2 and first.notna().all() and first.iloc[0] != first.iloc[1] else int(values.nunique())
 
 
 def constant_params(table: RunTable) -> list[ConstantParam]:
-    """The parameters with one value in all these runs, or in all that have it."""
+    """Return the parameters with a single value in all runs that have them."""
     return list(_constant_params(table))
 
 
@@ -140,13 +140,13 @@ def _constant_params(table: RunTable) -> tuple[ConstantParam, ...]:
 
 
 def subset(table: RunTable, ids: Sequence[str]) -> RunTable:
-    """The same table with these runs only, in this order. The same ids give the same table again, with all that is memoized for it."""
+    """Return a table of these runs only, in this order. Equal ids return the same table with its memoized results."""
     run_ids = tuple(ids)
     return table if run_ids == table.ids else _cached_subset(table, run_ids, table.search, table.total)
 
 
 def subset_for_search(table: RunTable, ids: Sequence[str], search: Search, total: int | None) -> RunTable:
-    """The runs of a table that another search leaves, with that search and its total."""
+    """Return the runs of a table that another search matches, with that search and its total."""
     run_ids = tuple(ids)
     is_same = (run_ids, search, total) == (table.ids, table.search, table.total)
     return table if is_same else _cached_subset(table, run_ids, search, total)
@@ -157,7 +157,7 @@ _subset_lock = Lock()
 
 
 def _cached_subset(table: RunTable, ids: tuple[str, ...], search: Search, total: int | None) -> RunTable:
-    """A part of a table; those that were asked for last are kept, up to twice as many rows as the table has."""
+    """Return part of a table; the most recently used parts are cached, up to twice the table's rows."""
     key = (ids, search, total)
     with _subset_lock:
         cache = _subset_caches.setdefault(table, LRUCache(2 * len(table) + 1, getsizeof=len))
@@ -186,14 +186,14 @@ def _build_subset(table: RunTable, ids: tuple[str, ...], search: Search, total: 
 
 @memoize_by_table
 def with_experiment_names(table: RunTable, experiment_names: tuple[tuple[str, str], ...]) -> RunTable:
-    """The same runs, their experiments called by name: `experiment_names` are pairs of an experiment's id and its name."""
+    """Return the runs with experiment names: `experiment_names` are pairs of experiment id and name."""
     names_by_id = dict(experiment_names)
     names = pd.array([names_by_id.get(experiment_id, experiment_id) for experiment_id in table.identity.experiment], dtype="str")
     return replace(table, identity=table.identity.assign(experiment=names))
 
 
 def join_tables(table: RunTable, other: RunTable) -> RunTable:
-    """The runs of one table, then those of another one that it lacks. Which parameter is a number is judged anew."""
+    """Return the runs of one table, then those only in the other. Parameter types are determined again."""
     extra = subset(other, [run_id for run_id in other.ids if run_id not in table.identity.index])
     if not len(extra):
         return table
@@ -215,7 +215,7 @@ def _stack_frames(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def sort_runs(table: RunTable, by: str, *, descending: bool) -> list[str]:
-    """The run ids sorted by a column; runs without a value come last, as do those that diverged, equal ones stay newest first."""
+    """Return the run ids sorted by a column; runs without a value and diverged runs come last, ties stay newest first."""
     values = column_values(table, by)
     if by.startswith(METRIC_PREFIX):
         values = values.where(values.abs() < MAX_PLOTTABLE)
@@ -226,10 +226,10 @@ def sort_runs(table: RunTable, by: str, *, descending: bool) -> list[str]:
 
 @memoize_by_table
 def find_best_run(table: RunTable, metric: str, *, models_unknown: bool = False) -> BestRun | None:
-    """The finished run with the best value of a metric whose model can be registered, the newest among equals.
+    """Return the finished run with a registrable model and the best value of a metric, the newest among ties.
 
-    None when there is no such run, or when nobody can say which way the metric is better. `models_unknown` is for a backend that
-    knows no logged models: only its files show what a run saved, so every finished run counts.
+    None if there is no such run or the metric has no direction. `models_unknown` is for a backend without logged models: only its files
+    show what a run saved, so every finished run counts.
     """
     direction = column_direction(table, metric)
     holders = _model_holders(table, models_unknown=models_unknown)
@@ -243,7 +243,7 @@ def find_best_run(table: RunTable, metric: str, *, models_unknown: bool = False)
 
 
 def _model_holders(table: RunTable, *, models_unknown: bool) -> dict[str, str]:
-    """Run id → the run that holds its model: itself, or its parent when that is among these runs."""
+    """Return the run that has the model of each run: itself, or its parent if that is among these runs."""
     registrable_ids = set(
         table.identity.index[(table.identity.status == "FINISHED") & (table.identity.has_model | models_unknown)]
     )
@@ -255,9 +255,9 @@ def _model_holders(table: RunTable, *, models_unknown: bool) -> dict[str, str]:
 
 
 def top_two_runs(table: RunTable, metric: str) -> list[str]:
-    """The best run and the next one with another value, the best first; fewer when there are not so many.
+    """Return the best run and the next one with another value, best first; fewer if there are not enough.
 
-    Where nobody knows which way the metric is better, those with the highest values.
+    If the metric has no direction, the runs with the highest values.
     """
     descending = column_direction(table, metric) != "less"
     values = column_values(table, metric).loc[sort_runs(table, metric, descending=descending)]
@@ -268,7 +268,7 @@ def top_two_runs(table: RunTable, metric: str) -> list[str]:
 
 @memoize_by_table
 def test_row_count(table: RunTable) -> int | None:
-    """On how many rows these runs were measured, when all of them say the same in a parameter or tag `test_rows`."""
+    """Return the number of rows these runs were evaluated on, if a parameter or tag `test_rows` is the same for all."""
     for frame in (table.params, table.tags):
         values = set(frame[TEST_ROWS_NAME].astype("str")) if TEST_ROWS_NAME in frame else set()
         if len(values) == 1 and (text := str(values.pop())).isdigit() and int(text) > 0:
@@ -277,9 +277,9 @@ def test_row_count(table: RunTable) -> int | None:
 
 
 def points_per_row(table: RunTable, metric: str) -> float | None:
-    """How many points of accuracy one held-out row is worth; None when it is another metric or nobody logged the rows.
+    """Return how many points of accuracy one held-out row is worth; None for other metrics or if the rows were not logged.
 
-    An accuracy of a cross-validation or of the training rows is not measured on the held-out ones.
+    Accuracy from cross-validation or training rows is not measured on held-out rows.
     """
     words = _words_of_name(metric.removeprefix(METRIC_PREFIX))
     rows = test_row_count(table)

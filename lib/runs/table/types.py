@@ -1,6 +1,6 @@
-"""What a reading of runs gives: frozen values and typed tables. Pure; `lib.runs.reading` fills them.
+"""Types of run data: frozen values and typed tables. Pure; `lib.runs.reading` fills them.
 
-No MLflow entity gets past this border. Missing values stay missing: NaN in a metric is what MLflow holds for it.
+No MLflow entity crosses this border. Missing values stay missing: NaN in a metric was logged as NaN.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ USER_TAG = "mlflow.user"
 RUN_NAME_TAG = "mlflow.runName"
 CONTEXT_TAG = "mlflow.data.context"
 MODEL_HISTORY_TAG = "mlflow.log-model.history"
-"""Set by MLflow 2, where a model is a folder of the run and no logged model of its own."""
+"""Set by MLflow 2, where a model is a folder of the run, not a separate logged model."""
 
 
 LifecycleFilter = Literal["active", "deleted", "all"]
@@ -31,27 +31,27 @@ LIFECYCLES_BY_FILTER: Mapping[LifecycleFilter, tuple[str, ...]] = {
     "deleted": ("deleted",),
     "all": ("active", "deleted"),
 }
-"""The states of MLflow's runs that a search may ask for."""
+"""The states of MLflow runs that a search can select."""
 MAX_RUNS = 50_000
-"""What MLflow's search gives at most."""
+"""Maximum runs that MLflow's search returns."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VALID_MILLIS = range(-62_135_596_800_000, 253_402_300_800_000)
-"""The milliseconds since 1970 of the years 1 to 9999."""
+"""Milliseconds since 1970 for the years 1 to 9999."""
 
 
 def datetime_from_millis(millis: int | None) -> datetime | None:
-    """A time of MLflow's in UTC. One that no calendar knows counts as missing, so that it hides no run."""
+    """Convert an MLflow time to UTC. One outside the calendar counts as missing, so it hides no run."""
     return EPOCH + timedelta(milliseconds=millis) if millis is not None and millis in VALID_MILLIS else None
 
 
 def millis_from_datetime(at: datetime) -> int:
-    """A time as MLflow writes it: whole milliseconds since 1970."""
+    """Convert a time to MLflow's format: integer milliseconds since 1970."""
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
 class Search:
-    """Which runs to read: of these experiments, in this state, what MLflow's `filter` leaves, at most the `limit` newest of them."""
+    """Which runs to read: from these experiments, in this state, matching MLflow's `filter`, at most the `limit` newest."""
 
     experiment_ids: tuple[str, ...]
     filter: str = ""
@@ -61,7 +61,7 @@ class Search:
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A version of a registered model that was made from a run, and the stage it is in."""
+    """A version of a registered model created from a run, and its stage."""
 
     model: str
     version: str
@@ -70,7 +70,7 @@ class RegisteredVersion:
 
 @dataclass(frozen=True)
 class DataInput:
-    """A dataset that a run read. `source` is where it came from, as MLflow keeps it (often JSON)."""
+    """A dataset that a run read. `source` is its origin as stored by MLflow (often JSON)."""
 
     name: str
     digest: str
@@ -80,9 +80,9 @@ class DataInput:
 
 @dataclass(frozen=True)
 class Run:
-    """One run, whole: the last value of each metric, parameters and tags as text, times in UTC.
+    """One complete run: the last value of each metric, parameters and tags as text, times in UTC.
 
-    `lifecycle` is active or deleted; `model_ids` are the models it logged, the one of the highest step first; `versions` were registered from it.
+    `lifecycle` is active or deleted; `model_ids` are its logged models, highest step first; `versions` were registered from it.
     """
 
     run_id: str
@@ -103,7 +103,7 @@ class Run:
 
     @property
     def has_model(self) -> bool:
-        """Did it log a model, in today's way or in that of MLflow 2?"""
+        """Whether the run logged a model, as a logged model or in MLflow 2's format."""
         return bool(self.model_ids) or self.tags.get(MODEL_HISTORY_TAG) is not None
 
 
@@ -111,7 +111,7 @@ class Run:
 class Experiment:
     """A group of runs. Times in UTC; `updated` is when the experiment itself was changed, not its runs.
 
-    `directions` is what its tags say about which way its metrics are better.
+    `directions` are the metric directions from its tags.
     """
 
     experiment_id: str
@@ -124,15 +124,16 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class RunTable:
-    """The runs that a search leaves, newest first. Every table has the run ids as its index, in the same order.
+    """The runs matching a search, newest first. Every table has the run ids as its index, in the same order.
 
     `identity`: name, experiment (its id), status, lifecycle (active or deleted), started, ended (UTC), seconds, user (the tag
-    `mlflow.user`, else the run's own), source, git_commit, parent, artifact_uri, has_model, model_ids and versions (tuples). `metrics`: float columns. `params`: Int64 or float where every
-    value is a number, else text; missing stays missing; `texts` are the same parameters as they were logged. `tags`: text.
-    `nans` are the metrics (run id, name) that were logged as NaN: their cells look like those of a metric that a run lacks.
+    `mlflow.user`, else the run's own), source, git_commit, parent, artifact_uri, has_model, model_ids and versions (tuples).
+    `metrics`: float columns. `params`: Int64 or float if every value is a number, else text; missing stays missing. `texts` are the same
+    parameters as logged. `tags`: text.
+    `nans` are the metrics (run id, name) logged as NaN: their cells look like those of a missing metric.
     `inputs` alone has one row per run and dataset: run_id, name, digest, context.
-    `total` is how many runs the search matches on the backend, None when there are more than were read and nobody counted them. `read_at` is the caller's clock.
-    `directions` is what is said about which way the metrics are better: by the runs themselves, and by whoever compares them.
+    `total` is how many runs the search matches on the backend, None if there are more than were read and they were not counted.
+    `read_at` is the caller's clock. `directions` are the metric directions stated by the runs and by users.
     A table equals only itself: what was computed from it is memoized under it.
     """
 
@@ -155,7 +156,7 @@ class RunTable:
 
     @property
     def is_complete(self) -> bool:
-        """Were all runs read that the search matches?"""
+        """Whether all runs matching the search were read."""
         return self.total == len(self)
 
     def __len__(self) -> int:

@@ -64,7 +64,7 @@ def test_without_picks_the_best_two_are_compared_and_pictures_stand_beside_each_
     assert page.selectbox(key="compare.path").value == "roc.png"
     assert image_count(page) == 2
     assert "Showing the best two." in page_text(page)
-    assert "PNG picture" in page_text(page)
+    assert "PNG image" in page_text(page)
 
 
 def test_json_is_told_by_what_changed_between_the_picked_runs(app, fresh_store, forests):
@@ -235,7 +235,7 @@ def test_the_tree_shows_folders_models_and_sizes_and_opens_on_the_first_file(ope
     ]
     assert "hello" in [code.value for code in page.code]
     page = open_folder(folder, "model/MLmodel")
-    assert "Description of a model" in page_text(page)
+    assert "Model description" in page_text(page)
     assert "not loaded" in page_text(page)
 
 
@@ -268,7 +268,7 @@ def test_names_and_contents_of_files_stay_text(open_folder, tmp_path):
     (folder / "![x](http:evil) :green-badge[ok].svg").write_text('<svg onload="alert(1)">')
     page = open_folder(folder)
     assert "![x]" not in page_text(page)
-    assert "never drawn" in page_text(page)
+    assert "never rendered" in page_text(page)
 
 
 def test_a_file_too_large_to_show_is_still_offered_for_download(open_folder, tmp_path):

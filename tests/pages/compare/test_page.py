@@ -71,7 +71,7 @@ def test_a_wrong_filter_is_told_in_plain_words_and_not_applied(app, fresh_store,
     page = app("compare", fresh_store, experiment=wine[0])
     page.text_input(key="compare.filter").set_value("accuracy > 0.9").run()
     assert query_values(page, "filter") == ["accuracy > 0.9"]
-    assert "accuracy needs its kind in front: metrics&#46;accuracy" in page_text(page)
+    assert "accuracy needs a prefix: metrics&#46;accuracy" in page_text(page)
     assert len(run_names(page)) == 3
     assert not page.error
 

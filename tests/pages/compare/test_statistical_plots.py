@@ -76,7 +76,7 @@ def test_a_contour_says_that_it_is_interpolated_and_names_the_best(app, fresh_st
 
 def test_a_contour_without_enough_runs_says_how_many_it_takes(app, fresh_store):
     page = app("compare", fresh_store, experiment=make_repeats(fresh_store, depths=(2, 4))[0], plot="Contour")
-    assert "It takes at least 8 runs with a number in all three; here are 6." in plain_text(page)
+    assert "At least 8 runs with a number in all three columns are needed; there are 6." in plain_text(page)
     assert "Usable columns" not in plain_text(page)
 
 
@@ -93,7 +93,7 @@ def test_a_contour_of_columns_that_move_together_is_refused_and_says_what_would_
             model=False,
         )
     page = app("compare", fresh_store, experiment=experiment, plot="Contour", x="params.a", y="params.b")
-    assert "All runs lie on one line" in plain_text(page)
+    assert "All runs are on one line" in plain_text(page)
     assert "Usable columns: c." in plain_text(page)
 
 
@@ -160,7 +160,7 @@ def test_importance_of_noise_cannot_be_told(app, fresh_store):
 
 def test_importance_of_few_runs_says_how_many_it_takes(app, fresh_store):
     page = app("compare", fresh_store, experiment=make_repeats(fresh_store)[0], plot="Importance")
-    assert "It takes at least 20 runs with a number in this metric; here are 9." in plain_text(page)
+    assert "At least 20 runs with a number in this metric are needed; there are 9." in plain_text(page)
 
 
 @pytest.mark.parametrize("plot", PLOTS)
@@ -212,7 +212,7 @@ def test_picked_runs_alone_are_drawn_or_it_is_said_what_is_lacking(app, fresh_st
     assert not page.exception
     assert (
         page.get("vega_lite_chart")
-        or "It takes" in plain_text(page)
+        or "are needed; there are" in plain_text(page)
         or "A contour needs" in plain_text(page)
         or "no repeated runs" in plain_text(page)
     )

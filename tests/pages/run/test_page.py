@@ -257,7 +257,7 @@ def test_a_name_that_says_nothing_new_is_answered_in_the_dialog(app, fresh_store
     page = app("run", fresh_store, run=run_id)
     button(page, "Rename").click().run()
     page.button(key="run.confirm").click().run()
-    assert "says already" in page_text(page)
+    assert "already the current value" in page_text(page)
     page.button(key="run.cancel").click().run()
     assert not any(element.key == "run.confirm" for element in page.button)
 
@@ -299,7 +299,7 @@ def test_a_change_made_by_somebody_else_meanwhile_is_not_overwritten(app, fresh_
     client(fresh_store).update_run(run_id, name="theirs")
     page.text_input(key="run.name").set_value("mine").run()
     page.button(key="run.confirm").click().run()
-    assert "since you looked" in page_text(page)
+    assert "since you opened it" in page_text(page)
     assert read_run(fresh_store, run_id).name == "theirs"
 
 

@@ -73,8 +73,8 @@ def test_a_repository_is_added_used_and_signed_in_to_with_a_token_alone(app, dag
 def test_a_read_only_user_is_informed_and_actions_are_disabled(settings):
     page = submit_token(settings(), token("rae"))
     assert "Signed in as rae" in box_texts(page)
-    assert "rae may read ana/wine, not write." in box_texts(page)
-    assert "rae may read ana/wine, not write." in browser_content(reopen_settings(page))
+    assert "rae may read ana/wine but not write." in box_texts(page)
+    assert "rae may read ana/wine but not write." in browser_content(reopen_settings(page))
     click_button(page, "settings.test.wine")
     assert "Ask the owner of the repository for push rights" in box_texts(page)
     assert "Needs attention" in browser_content(page)
@@ -95,8 +95,8 @@ def reopen_settings(page: AppTest) -> AppTest:
         (WINE, "dhp-wrong", "does not accept the token (401)"),
         (WINE, "", "No token was entered"),
         (WINE, "dhp-ö", "cannot be sent"),
-        ("ana/wien", token("ana"), "no repository ana/wien that ana may see"),
-        ("team/secret", token("ben"), "no repository team/secret that ben may see"),
+        ("ana/wien", token("ana"), "no repository ana/wien visible to ana"),
+        ("team/secret", token("ben"), "no repository team/secret visible to ben"),
     ],
 )
 def test_a_rejected_token_is_reported_and_not_stored(settings, dagshub, repository, secret, message):
@@ -112,7 +112,7 @@ def test_a_token_given_during_an_outage_is_kept_and_known_afterwards(settings, d
     dagshub.fault = 502
     submit_token(page, token("ana"))
     assert "error 502" in box_texts(page)
-    assert "which was kept" in box_texts(page)
+    assert "may still be valid and was kept" in box_texts(page)
     assert session_credential(page).is_token
     dagshub.fault = 0
     page.run()

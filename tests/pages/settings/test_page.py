@@ -103,12 +103,12 @@ def test_what_does_not_answer_is_added_only_on_purpose(app, fresh_store, tmp_pat
     page.text_input(key="settings.name").set_value("dead")
     page.text_input(key="settings.where.server").set_value("http://127.0.0.1:9")
     submit_form(page, "Test and add")
-    assert "nothing listens there" in page.error[0].value
+    assert "nothing is listening at this address" in page.error[0].value
     assert not (tmp_path / "podium" / "backends.toml").exists()
     click_button(page, "settings.anyway")
     assert read_config(tmp_path / "podium" / "backends.toml").find("dead").uri == "http://127.0.0.1:9"
     click_button(page, "settings.test.dead")
-    assert "nothing listens there" in page.error[0].value
+    assert "nothing is listening at this address" in page.error[0].value
 
 
 def test_a_missing_file_is_no_backend_and_is_not_made(app, fresh_store, tmp_path):

@@ -37,7 +37,7 @@ def test_the_panel_gives_the_reason_and_the_way_round_and_asks_again(clean_sessi
         page = AppTest.from_function(show_panel, args=(read_capabilities(backend),)).run()
         rows = panel_rows(page)
         assert rows["Stages"][0] == "no"
-        assert "does not know stages" in rows["Stages"][1]
+        assert "does not support stages" in rows["Stages"][1]
         assert "podium" in rows["Stages"][1]
         assert rows["Parameters stay as they are"][0] == "not certain"
         request_count = len(limited_server.asked)

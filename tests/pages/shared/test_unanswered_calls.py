@@ -21,7 +21,7 @@ SILENCE = (
     "gave no answer",
     "not answer",
     "stopped answering",
-    "did not come in",
+    "could not be downloaded",
     "gives no answer",
     "check failed",
     "not respond",
