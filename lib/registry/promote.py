@@ -27,7 +27,7 @@ from lib.text import version_list
 
 DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 MoveOutcome = Literal["applied", "overtaken", "failed", "unchanged"]
-_DRIFT_ADVICE = "Adopt the present holder with a reason, or revert the change. Then decide again."
+_DRIFT_ADVICE = "Accept the change with a reason, or revert it. Then decide again."
 _HALF_MOVED_ADVICE = "An unfinished decision may be the cause. Finish it, give it up, or resolve the drift. Then decide again."
 
 

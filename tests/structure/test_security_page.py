@@ -21,9 +21,9 @@ def test_each_row_of_the_security_page_names_tests_that_are_there(row):
 def test_the_security_page_has_a_table_for_each_kind_of_attacker():
     headings = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
     assert headings == [
-        "Somebody who writes the ledger, without a trusted key",
-        "Somebody who holds a trusted key",
-        "Somebody who writes to the database itself",
+        "Someone who writes the ledger, without a trusted key",
+        "Someone who holds a trusted key",
+        "Someone who writes to the database itself",
         "A server or a network that fails",
     ]
     assert len(ROWS) >= 25

@@ -232,7 +232,7 @@ def _artifact_repository(backend: Backend, location: ArtifactLocation) -> "Artif
 
 
 def _download_file(backend: Backend, location: ArtifactLocation, path: str, max_bytes: int) -> tuple[bytes, int]:
-    """Download through a temporary folder. The parent is listed first, for the size and to tell a file from a folder."""
+    """Download through a temporary folder. The parent is listed first, for the size and to distinguish a file from a folder."""
     parent = str(PurePosixPath(path).parent)
     entry = next((item for item in list_folder(backend, location, "" if parent == "." else parent) if item.path == path), None)
     if entry is None or entry.is_folder:

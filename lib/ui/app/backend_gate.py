@@ -211,7 +211,7 @@ def _offer_backup(backend: Backend, problem: UpgradeInterrupted) -> None:
         show_facts(
             {
                 "Backup": f"{escape(copy)}, {_format_size(copy.stat().st_size)}" if copy.exists() else f"{escape(copy)}, missing",
-                "Interrupted file": f"stays in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.half-way",
+                "Incomplete file": f"stays in {escape(path.parent)}, named {escape(path.name)}.‹date and time›.half-way",
                 "Afterwards": "the database is back at the older MLflow's schema, and Podium asks before it tries again",
             }
         )
