@@ -247,7 +247,7 @@ def append_restored(writer: Writer, status: ModelStatus, deleted_at: str) -> Non
 def _observed_note(writer: Writer, snapshot: RegistrySnapshot, state: BookState, note: str, since: str = "") -> Observed:
     """An outside change that moved no version. Its window starts when the registry was last observed, or at `since`.
 
-    `since` is stored unchanged, whatever this writer's clock says: it tells a second writer that the change is recorded.
+    `since` is stored unchanged, whatever this writer's clock says: it shows a second writer that the change is recorded.
     """
     until = format_timestamp(writer.clock())
     window = (
