@@ -8,11 +8,11 @@ import gc
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -81,16 +81,6 @@ def probe(backend: Backend) -> None:
     for a DagsHub repository.
     """
     (dagshub.probe_repository if dagshub.repository_of(backend) else connectivity.probe_backend)(backend)
-
-
-def read_pages(search: Callable[[str | None], Any]) -> list[Any]:
-    """Return the items of all pages of an MLflow search, given the search for one page token."""
-    items, token = list[Any](), None
-    while True:
-        page = search(token)
-        items += page
-        if not (token := page.token):
-            return items
 
 
 @contextmanager

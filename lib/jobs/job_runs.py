@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, probe
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import iterate_pages, read_pages
 from lib.backends.reserved_names import JOB_TAG
 from lib.backends.sqlite_store import ensure_database
 from lib.jobs.job_folder import is_job_id
@@ -58,23 +61,14 @@ def terminate_open_runs(backend: Backend, job_id: str) -> int:
 
 def _find_tagged_runs(backend: Backend, job_id: str) -> Iterator["Run"]:
     mlflow_client = client(backend)
-    experiments = [experiment.experiment_id for experiment in _iterate_pages(mlflow_client.search_experiments)]
+    experiments = [
+        experiment.experiment_id
+        for experiment in read_pages(lambda token: mlflow_client.search_experiments(max_results=_PAGE_SIZE, page_token=token))
+    ]
     filter_string = f"tags.\"{JOB_TAG}\" = '{job_id}'"
     for start in range(0, len(experiments), _PAGE_SIZE):
-        yield from _iterate_pages(
-            mlflow_client.search_runs, experiment_ids=experiments[start : start + _PAGE_SIZE], filter_string=filter_string
-        )
-
-
-def _iterate_pages(search: Any, **arguments: object) -> Iterator[Any]:
-    """Yield all results of a paginated MLflow search."""
-    token: str | None = None
-    while True:
-        page = search(**arguments, max_results=_PAGE_SIZE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
+        search = partial(mlflow_client.search_runs, experiments[start : start + _PAGE_SIZE], filter_string)
+        yield from chain.from_iterable(iterate_pages(lambda token: search(max_results=_PAGE_SIZE, page_token=token)))  # noqa: B023 - used at once
 
 
 def _summarize_run(run: "Run") -> RunSummary:

@@ -11,8 +11,9 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, read_pages, relaxed_gc
+from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.permissions import describe_unreadable_experiments
 from lib.backends.reserved_names import BOOK_TAG, HEAD_TAG
 from lib.ledger.state.ledger_inventory import LedgerInventory, LedgerTag

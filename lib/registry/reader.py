@@ -10,8 +10,9 @@ from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import Capabilities, read_capabilities
-from lib.backends.mlflow_client import client, read_pages, relaxed_gc
+from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_error, translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.reserved_names import BOOK_MODEL_TAG, BOOK_TAG, HEAD_TAG, KIND_TAG, STAGE_TAG
 from lib.errors import Busy
 from lib.ledger.entry.timestamps import timestamp_from_millis

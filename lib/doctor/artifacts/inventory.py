@@ -7,8 +7,8 @@ that once talked to a server can appear to reach files it cannot (facts: MLflow 
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lib.backends.backend import Backend
 from lib.backends.connectivity import send_get
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import iterate_pages, read_pages
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
 from lib.doctor.types import ProgressCallback
 from lib.errors import NoAnswer, PodiumError
@@ -84,7 +85,7 @@ def _read_from_client(backend: Backend, progress: ProgressCallback) -> ArtifactI
 
     mlflow_client = client(backend)
     with translate_errors("The list of experiments"):
-        experiments = list(_read_pages(lambda token: mlflow_client.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token)))
+        experiments = read_pages(lambda token: mlflow_client.search_experiments(ViewType.ALL, PAGE_SIZE, page_token=token))
     experiment_locations = [
         RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _is_deleted(e))
         for e in experiments
@@ -107,17 +108,16 @@ def _read_run_locations(backend: Backend, experiment_ids: list[str]) -> list[Rec
 
     locations = list[RecordedLocation]()
     with translate_errors("The runs"), relaxed_gc():
-        for run in _read_pages(
+        pages = iterate_pages(
             lambda token: client(backend).search_runs(experiment_ids, "", ViewType.ALL, PAGE_SIZE, page_token=token)
-        ):
+        )
+        for run in islice(chain.from_iterable(pages), MAX_RUNS):
             info = run.info
             locations.append(
                 RecordedLocation(
                     "run", info.run_id, str(info.experiment_id), info.artifact_uri or "", info.lifecycle_stage == "deleted"
                 )
             )
-            if len(locations) >= MAX_RUNS:
-                break
     return locations
 
 
@@ -125,7 +125,7 @@ def _read_model_locations(backend: Backend, experiment_ids: list[str]) -> list[R
     """Return the locations of logged models; empty if the server does not support them."""
     try:
         with translate_errors("The logged models"):
-            models = _read_pages(
+            models = read_pages(
                 lambda token: client(backend).search_logged_models(experiment_ids, max_results=50, page_token=token)
             )
             return [
@@ -139,7 +139,7 @@ def _read_model_locations(backend: Backend, experiment_ids: list[str]) -> list[R
 
 def _read_version_locations(backend: Backend, experiment_of_run: dict[str, str]) -> list[RecordedLocation]:
     with translate_errors("The registered versions"):
-        versions = _read_pages(lambda token: client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=token))
+        versions = read_pages(lambda token: client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=token))
         return [
             RecordedLocation(
                 "version",
@@ -150,16 +150,6 @@ def _read_version_locations(backend: Backend, experiment_of_run: dict[str, str])
             for version in versions
             if not _INDIRECT_URI.match(version.source or "runs:/")
         ]
-
-
-def _read_pages(fetch_page: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        page = fetch_page(token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _is_deleted(experiment: Any) -> bool:

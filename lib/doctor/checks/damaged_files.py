@@ -6,7 +6,8 @@ from mlflow.entities import ViewType
 
 from lib.backends.backend import Backend
 from lib.backends.file_store import damaged_folders
-from lib.backends.mlflow_client import client, read_pages
+from lib.backends.mlflow_client import client
+from lib.backends.pagination import read_pages
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback
 from lib.text import format_count
 

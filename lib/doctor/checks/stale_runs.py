@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, read_pages
+from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import read_pages
 from lib.doctor import fix_ids
 from lib.doctor.report import evidence_rows, format_run_label
 from lib.doctor.secret_detection import mask_secrets

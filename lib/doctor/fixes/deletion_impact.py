@@ -12,6 +12,7 @@ from lib.backends.artifact_access import unreadable_scheme
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import read_pages
 from lib.doctor.report import format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.errors import ActionRefused, NotFound
@@ -167,15 +168,9 @@ def _read_models_of_run(backend: Backend, run: Run) -> list[FilesToDelete]:
 
 
 def _read_models_in_experiment(backend: Backend, experiment_id: str) -> list[FilesToDelete]:
-    models, token = [], None
     with translate_errors("The logged models"):
-        while True:
-            page = client(backend).search_logged_models([experiment_id], max_results=50, page_token=token)
-            models += [
-                _files_to_delete(model.model_id, model.name or model.model_id, model.artifact_location or "") for model in page
-            ]
-            if not (token := page.token):
-                return models
+        models = read_pages(lambda token: client(backend).search_logged_models([experiment_id], max_results=50, page_token=token))
+    return [_files_to_delete(model.model_id, model.name or model.model_id, model.artifact_location or "") for model in models]
 
 
 def _files_of_runs(runs: Iterable[Run]) -> tuple[FilesToDelete, ...]:

@@ -4,6 +4,7 @@ from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import read_pages
 from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import describe_machine
 from lib.doctor.artifacts.rules import diagnose
@@ -115,13 +116,9 @@ def _read_experiment_names(backend: Backend) -> set[str]:
     """Return all experiment names in use, including those of deleted experiments."""
     from mlflow.entities import ViewType
 
-    names, token = set[str](), None
     with translate_errors("The list of experiments"):
-        while True:
-            page = client(backend).search_experiments(ViewType.ALL, 1000, page_token=token)
-            names |= {experiment.name for experiment in page}
-            if not (token := page.token):
-                return names
+        experiments = read_pages(lambda token: client(backend).search_experiments(ViewType.ALL, 1000, page_token=token))
+    return {experiment.name for experiment in experiments}
 
 
 def _read_experiment_name(backend: Backend, experiment_id: str) -> str:

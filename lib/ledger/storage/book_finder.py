@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, read_pages
+from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.reserved_names import BOOK_TAG
 from lib.errors import LedgerBroken, NotFound, NotWritable
 from lib.ledger.entry.timestamps import timestamp_from_millis

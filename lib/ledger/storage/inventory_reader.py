@@ -16,8 +16,9 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from lib.backends.backend import Backend
-from lib.backends.mlflow_client import client, read_pages, relaxed_gc
+from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import PERMISSION_ERROR_CODES, translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.reserved_names import (
     BOOK_MODEL_TAG,
     BOOK_TAG,

@@ -16,6 +16,7 @@ from ulid import ULID
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_error, translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.reserved_names import LEDGER_EXPERIMENT
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS, read_run, read_runs
@@ -46,12 +47,9 @@ class ExperimentContents:
 def read_deleted_experiments(backend: Backend) -> tuple[Experiment, ...]:
     """Return the deleted experiments, sorted by name."""
     with translate_errors("The list of deleted experiments"):
-        entities, token = list[MlflowExperiment](), None
-        while True:
-            page = client(backend).search_experiments(ViewType.DELETED_ONLY, PAGE_SIZE, page_token=token)
-            entities += page
-            if not (token := page.token):
-                break
+        entities = read_pages(
+            lambda token: client(backend).search_experiments(ViewType.DELETED_ONLY, PAGE_SIZE, page_token=token)
+        )
     experiments = [
         Experiment(str(entity.experiment_id), entity.name, lifecycle="deleted")
         for entity in entities

@@ -5,7 +5,7 @@ Stages are returned unchanged; rules for versions are left to `lib.registry`.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.reserved_names import STAGE_TAG
 from lib.errors import Busy, PodiumError, Unreachable
 from lib.runs.table.types import RegisteredVersion
@@ -38,7 +39,8 @@ def read_version_origins(backend: Backend) -> list[VersionOrigin]:
     try:
         with translate_errors("The registered models"):
             by_tag = read_capabilities(backend).stages.is_available is False
-            return [_version_origin(entity, by_tag) for entity in _iterate_versions(backend)]
+            entities = read_pages(lambda token: client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=token))
+            return [_version_origin(entity, by_tag) for entity in entities]
     except (Busy, Unreachable):
         raise
     except PodiumError:
@@ -74,12 +76,3 @@ def _version_origin(entity: "ModelVersion", by_tag: bool) -> VersionOrigin:  # n
     stage_tag = (entity.tags or {}).get(STAGE_TAG) if by_tag or not entity.current_stage else None
     version = RegisteredVersion(entity.name, str(entity.version), stage_tag or entity.current_stage or "None")
     return VersionOrigin(version, entity.run_id or "", entity.source or "")
-
-
-def _iterate_versions(backend: Backend) -> "Iterator[ModelVersion]":
-    token = None
-    while True:
-        page = client(backend).search_model_versions(max_results=PAGE_SIZE, page_token=token)
-        yield from page
-        if not (token := page.token):
-            return

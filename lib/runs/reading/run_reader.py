@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
+from lib.backends.pagination import read_pages
 from lib.backends.reserved_names import INDEX_EXPERIMENT, LEDGER_EXPERIMENT
 from lib.errors import NotFound
 from lib.runs.analysis.direction_tags import experiment_statements
@@ -47,7 +48,8 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 def read_experiments(backend: Backend) -> tuple[Experiment, ...]:
     """Return the active experiments, newest first, without Podium's own."""
     with translate_errors("The list of experiments"):
-        experiments = [_experiment_from_entity(entity) for entity in _iterate_experiments(backend)]
+        entities = read_pages(lambda token: client(backend).search_experiments(max_results=PAGE_SIZE, page_token=token))
+        experiments = [_experiment_from_entity(entity) for entity in entities]
     visible = [experiment for experiment in experiments if experiment.name not in HIDDEN_EXPERIMENTS]
     return tuple(
         sorted(visible, key=lambda experiment: (experiment.created or _EARLIEST, experiment.experiment_id), reverse=True)
@@ -101,15 +103,6 @@ def read_run(backend: Backend, run_id: str) -> Run:
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-def _iterate_experiments(backend: Backend) -> "Iterator[MlflowExperiment]":
-    token = None
-    while True:
-        page = client(backend).search_experiments(max_results=PAGE_SIZE, page_token=token)
-        yield from page
-        if not (token := page.token):
-            return
 
 
 def _read_through_client(backend: Backend, search: Search, progress: Callable[[int], None] | None = None) -> RunColumns:
