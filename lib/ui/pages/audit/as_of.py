@@ -57,13 +57,14 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
             time_of_day = st.time_input("at", None, key="audit.at", bind="query-params", width=110, help="Empty: the whole day")
             zone = st.selectbox("of time zone", _zone_names(), key="audit.zone", bind="query-params", width=170)
             offset = _ask_offset(day, time_of_day, zone)
+        at = now()
         try:
-            when = parse_time_query(_time_text(day, time_of_day) + offset, now(), zone)
+            when = parse_time_query(_time_text(day, time_of_day) + offset, at, zone)
         except PodiumError as error:
             show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        result = answer_from_status(registry.statuses[model], AsOfQuery(slot, when, now()))
+        result = answer_from_status(registry.statuses[model], AsOfQuery(slot, when, at))
         _show_answer(registry, model, verify_holders(result.answer, result.book, trusted_keys()))
 
 
