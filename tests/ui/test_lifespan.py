@@ -61,3 +61,29 @@ def test_the_first_page_has_its_name_below_a_base_path_too(base_path, prefixes):
     for prefix in prefixes:
         assert visitor.get(f"{prefix}/overview?backend=b").headers["location"] == "./?backend=b"
         assert visitor.get(f"{prefix}/readyz").json()["status"] == "ok"
+
+
+READ_ADDRESSES = """
+import asyncio, sys
+from pathlib import Path
+from lib.backends.backend import parse_backend
+from lib.ui.app import lifespan
+
+async def start():
+    async with lifespan.lifespan(None):
+        pass
+
+lifespan.warm_up = lambda: None
+lifespan.can_open_browser = lambda *_: False
+asyncio.run(start())
+before = set(sys.modules)
+for address in ("sqlite:///a.db?timeout=30", "postgresql://ana@host/db", "http://host:5000", "file:///tmp/mlruns"):
+    parse_backend(address, Path())
+print(sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+"""
+
+
+def test_reading_an_address_imports_nothing_that_the_warm_up_may_be_importing():
+    """A page reads its address while the warm-up runs: two threads that import one package from both ends fail."""
+    result = subprocess.run([sys.executable, "-c", READ_ADDRESSES], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"

@@ -31,6 +31,7 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, object]]:
     signing_secret.take_from_environment(os.environ)
     with suppress(NotWritable):  # pages report it when they need the folder
         protect_home(os.environ, PROJECT_ROOT)
+    import_module("sqlalchemy.dialects.sqlite")  # pages parse addresses by it beside the warm-up, which must not import it, too
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     print(port_taken_message(st.get_option("server.port")), end="", flush=True)
     if can_open_browser(st.get_option("server.headless"), sys.platform, os.environ):

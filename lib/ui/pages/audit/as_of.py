@@ -59,13 +59,14 @@ def show_as_of_query(registry: LoadedRegistry) -> None:
             )
             zone = st.selectbox("in time zone", _zone_names(), key="audit.zone", bind="query-params", width=170)
             offset = _ask_offset(day, time_of_day, zone)
+        at = now()
         try:
-            when = parse_time_query(_time_text(day, time_of_day) + offset, now(), zone)
+            when = parse_time_query(_time_text(day, time_of_day) + offset, at, zone)
         except PodiumError as error:
             show_error(error)
             return
         slot: Slot = "production" if stage == "Production" else "staging"
-        result = answer_from_status(registry.statuses[model], AsOfQuery(slot, when, now()))
+        result = answer_from_status(registry.statuses[model], AsOfQuery(slot, when, at))
         _show_answer(registry, model, verify_holders(result.answer, result.book, trusted_keys()))
 
 
