@@ -309,7 +309,7 @@ def test_what_a_repository_can_do_is_asked_of_both(dagshub, backend_of):
         False,
         False,
     )
-    assert "rae may read ana/wine, not write" in capabilities.write_access.explanation
+    assert "rae may read ana/wine but not write" in capabilities.write_access.explanation
     assert "push rights" in capabilities.ledger_access.summary
     dagshub.unsupported = re.compile("logged-models")
     assert refresh_capabilities(backend_of("ana")).logged_models.is_available is False

@@ -136,7 +136,7 @@ def test_the_command_line_names_the_copy_in_one_line_and_puts_it_back(blocked_st
 def test_the_doctor_names_it_and_its_cure_puts_the_copy_back(broken_off, tmp_path):
     report = run_checks(broken_off, now, checks=CHECKS)
     (finding,) = report.problems_and_notices
-    assert "broke off" in finding.title
+    assert "was interrupted" in finding.title
     context = FixContext(broken_off, now, tmp_path / "podium")
     assert "mlflow.db.20260101-000000.backup" in fix_runner.preview_fix(context, finding.fix_offers[0]).changes[0]
     result = fix_runner.apply_fix(context, finding.fix_offers[0], lambda _: None)

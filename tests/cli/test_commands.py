@@ -106,7 +106,7 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
         ),
         (["register", "f" * 32, "--model", "wine"], 1, "was not found"),
         (["history", "nope"], 1, "no registered model nope"),
-        (["current", "wine"], 1, "Nobody holds Production"),
+        (["current", "wine"], 1, "No version holds Production"),
         (["runs", "nope"], 1, "There is no experiment nope"),
         (["verify", "wine", "--anchor", "x"], 2, "An anchor is N:CHAIN"),
         (["demo", "run", "nope"], 1, "There is no demo"),

@@ -140,7 +140,7 @@ def test_a_file_that_is_too_large_is_refused_by_its_size(
         target.truncate(max_bytes + 1)
     result = CliRunner().invoke(podium, [*arguments, str(file)])
     assert result.exit_code in (1, 2)
-    assert f"more than {max_bytes:,} bytes" in result.stderr.replace("\n", " ")
+    assert f"limit of {max_bytes:,} bytes" in result.stderr.replace("\n", " ")
 
 
 def test_a_first_registration_on_a_server_answers_with_one_document_alone(mlflow_server):

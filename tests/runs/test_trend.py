@@ -67,7 +67,7 @@ def test_on_logarithmic_axes_a_power_law_is_a_line():
 @pytest.mark.parametrize(
     ("xs", "ys", "reason"),
     [
-        ([1, 2, 3], [1, 2, 3], "4 runs with both values, there are 3"),
+        ([1, 2, 3], [1, 2, 3], "4 runs with both values; there are 3"),
         ([1, 2, 3, None, 5], [1, 2, None, 4, 5], "there are 3"),
         ([7] * 6, range(6), "two distinct values"),
         ([], [], "here are 0"),
