@@ -140,5 +140,5 @@ def test_the_doctor_names_it_and_its_cure_puts_the_copy_back(broken_off, tmp_pat
     context = FixContext(broken_off, now, tmp_path / "podium")
     assert "mlflow.db.20260101-000000.backup" in fix_runner.preview_fix(context, finding.fix_offers[0]).changes[0]
     result = fix_runner.apply_fix(context, finding.fix_offers[0], lambda _: None)
-    assert dict(result.evidence)["Half-way file"].endswith(".half-way")
+    assert dict(result.evidence)["Half-upgraded file"].endswith(".half-way")
     assert revision_in(broken_off.path) == REVISION_BEFORE_SECRETS
