@@ -1,7 +1,10 @@
-"""How many characters fit into a parameter and a tag of each version of MLflow. Pure."""
+"""How many characters fit into parameters and tags of MLflow. Pure."""
 
 import re
 from dataclasses import dataclass
+
+MAX_EXPERIMENT_TAG_LENGTH = 5_000
+"""Characters of an experiment's tag that every store of MLflow keeps."""
 
 
 @dataclass(frozen=True)
