@@ -24,7 +24,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.pop("CI", None)  # where it is set, Podium signs nothing
 os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a key in the folder of the person who runs it
 
-from lib.backends import signing_secret
+from lib.backends import credentials, signing_secret
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import ensure_database
 from lib.ui.app.page_links import PROJECT_ROOT, SHELL_SCRIPT, page_path
@@ -112,9 +112,11 @@ def copy_store(template: Path, folder: Path) -> Backend:
 
 
 @pytest.fixture(autouse=True)
-def no_given_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No signing key that another test gave to this process."""
+def no_process_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signing key and no credential that another test gave to this process."""
     monkeypatch.setattr(signing_secret, "_HIDDEN_VALUES", {})
+    for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
+        monkeypatch.setattr(credentials, name, {})
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def hub_site(mlflow_server: Backend) -> Iterator[DagsHub]:
 @pytest.fixture
 def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DagsHub]:
     """The stand-in as every test finds it: this process takes it for DagsHub, and no token is kept or set anywhere."""
-    from lib.backends import credentials, dagshub
+    from lib.backends import dagshub
 
     reset_site(hub_site, mlflow_server)
     for name in CREDENTIAL_VARIABLES:
@@ -178,8 +180,6 @@ def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.Monke
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", hub_site.host)
     monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(tmp_path / "no-tokens"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
-        monkeypatch.setattr(credentials, name, {})
     monkeypatch.setattr(dagshub, "_RECENT_ERRORS", {})
     yield hub_site
     reset_site(hub_site, mlflow_server)
