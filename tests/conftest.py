@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -121,7 +122,11 @@ def no_process_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clean_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No cache, credential or backend from another test."""
+    """No cache, credential or backend from another test.
+
+    A page that runs here becomes `__main__`, which a process started by a later test would run once more.
+    """
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     for name in CREDENTIAL_VARIABLES:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
