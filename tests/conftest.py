@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.pop("CI", None)  # where it is set, Podium signs nothing
 os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a key in the folder of the person who runs it
 
-from lib.backends import signing_secret
+from lib.backends import credentials, signing_secret
 from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.sqlite_store import ensure_database
 from lib.ui.app.page_links import PROJECT_ROOT, SHELL_SCRIPT, page_path
@@ -112,14 +113,20 @@ def copy_store(template: Path, folder: Path) -> Backend:
 
 
 @pytest.fixture(autouse=True)
-def no_given_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No signing key that another test gave to this process."""
+def no_process_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signing key and no credential that another test gave to this process."""
     monkeypatch.setattr(signing_secret, "_HIDDEN_VALUES", {})
+    for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
+        monkeypatch.setattr(credentials, name, {})
 
 
 @pytest.fixture
 def clean_session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No cache, credential or backend from another test."""
+    """No cache, credential or backend from another test.
+
+    A page that runs here becomes `__main__`, which a process started by a later test would run once more.
+    """
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     for name in CREDENTIAL_VARIABLES:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
@@ -170,7 +177,7 @@ def hub_site(mlflow_server: Backend) -> Iterator[DagsHub]:
 @pytest.fixture
 def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DagsHub]:
     """The stand-in as every test finds it: this process takes it for DagsHub, and no token is kept or set anywhere."""
-    from lib.backends import credentials, dagshub
+    from lib.backends import dagshub
 
     reset_site(hub_site, mlflow_server)
     for name in CREDENTIAL_VARIABLES:
@@ -178,8 +185,6 @@ def dagshub(hub_site: DagsHub, mlflow_server: Backend, monkeypatch: pytest.Monke
     monkeypatch.setenv("DAGSHUB_CLIENT_HOST", hub_site.host)
     monkeypatch.setenv("DAGSHUB_CLIENT_TOKENS_CACHE", str(tmp_path / "no-tokens"))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
-        monkeypatch.setattr(credentials, name, {})
     monkeypatch.setattr(dagshub, "_RECENT_ERRORS", {})
     yield hub_site
     reset_site(hub_site, mlflow_server)

@@ -95,7 +95,7 @@ def refresh_capabilities(backend: Backend) -> Capabilities:
     """Probe again, ignoring the cache. Raises Unreachable if a server does not answer."""
     capabilities = _read_server_capabilities(backend) if backend.kind == "server" else _read_store_capabilities(backend)
     if conflict := find_registry_conflict(os.environ, backend):
-        capabilities = replace(capabilities, ledger_access=_refused_access(conflict))
+        capabilities = replace(capabilities, ledger_access=_refused_access(conflict, REGISTRY_ADVICE))
     _CACHE[backend] = (time.monotonic(), capabilities)
     return capabilities
 
@@ -149,7 +149,7 @@ def _file_write_access(path: Path) -> Capability:
     return _AVAILABLE
 
 
-def _refused_access(explanation: str, fallback: str = REGISTRY_ADVICE) -> Capability:
+def _refused_access(explanation: str, fallback: str) -> Capability:
     return Capability(is_available=False, explanation=explanation, fallback=fallback)
 
 

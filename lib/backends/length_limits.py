@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+MAX_EXPERIMENT_TAG_LENGTH = 5_000
+"""Maximum length of an experiment tag that every MLflow store accepts."""
+
 
 @dataclass(frozen=True)
 class LengthLimits:

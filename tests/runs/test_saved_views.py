@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
+from lib.backends.length_limits import MAX_EXPERIMENT_TAG_LENGTH
 from lib.backends.mlflow_client import client
 from lib.errors import BadInput, NotFound
 from lib.runs.edit.saved_views import (
-    MAX_TAG_LENGTH,
     VIEW_TAG_PREFIX,
     SavedView,
     SavedViews,
@@ -152,7 +152,7 @@ def test_a_taken_name_is_refused_whatever_its_case(fresh_store, wine):
 
 def test_a_view_that_is_too_long_is_refused_in_words(fresh_store, wine):
     with pytest.raises(BadInput, match="limit of a tag is 5,000"):
-        save(fresh_store, make_view(wine, query="p" * MAX_TAG_LENGTH))
+        save(fresh_store, make_view(wine, query="p" * MAX_EXPERIMENT_TAG_LENGTH))
     assert read_tags(fresh_store, wine) == {}
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lib.backends.app_files import PROJECT_FOLDER
+from lib.ui.app.page_links import SHELL_SCRIPT
+from tests.support.ledger_workers import processes
 from tests.support.own_files import PERSONAL_NAMES, clear_environment, is_personal
 
 
@@ -20,6 +22,29 @@ def test_a_test_that_touches_a_file_of_the_person_who_runs_it_fails_at_once(name
         list(path.iterdir())
     with pytest.raises(AssertionError, match="belongs to the person"):
         sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+
+
+def open_database_of_the_project():
+    sqlite3.connect(PROJECT_FOLDER / "mlflow.db").close()
+
+
+def test_a_process_that_a_test_forks_cannot_touch_them_either():
+    process = processes.Process(target=open_database_of_the_project)
+    existed = (PROJECT_FOLDER / "mlflow.db").exists()
+    process.start()
+    process.join()
+    assert process.exitcode == 1
+    assert (PROJECT_FOLDER / "mlflow.db").exists() == existed
+
+
+def test_a_page_that_runs_in_a_test_becomes_the_main_module(app, fresh_store):
+    app("compare", fresh_store)
+    assert sys.modules["__main__"].__file__ == str(SHELL_SCRIPT)
+
+
+def test_it_is_so_no_longer_in_the_next_test():
+    """Or each process that a later test starts would run the page once more, on the backend of the person who runs the tests."""
+    assert getattr(sys.modules["__main__"], "__file__", "") != str(SHELL_SCRIPT)
 
 
 def test_other_files_of_the_project_are_read_by_tests():

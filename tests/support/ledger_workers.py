@@ -38,7 +38,7 @@ WRITES = (
     "set_model_version_tag",
 )
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.support.ledger_workers"])
+processes.set_forkserver_preload(["tests.support.fork_server"])
 
 
 def promote_often(backend: Backend, version: int, rounds: int, start, answers) -> None:

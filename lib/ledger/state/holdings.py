@@ -38,9 +38,8 @@ class Holding:
     @property
     def holder_text(self) -> str:
         """The version as text, or the contenders if there were several, else "unknown"."""
-        return (
-            version_list((self.version,) if self.version else self.contenders) if self.version or self.contenders else "unknown"
-        )
+        holders = (self.version,) if self.version else self.contenders
+        return version_list(holders) if holders else "unknown"
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lib.backends.length_limits import MAX_EXPERIMENT_TAG_LENGTH
 from lib.runs.analysis.metric_direction import SYSTEM_PREFIX, Direction, DirectionStatement
 
 DIRECTIONS_TAG = "podium.directions"
 PRIMARY_METRIC_TAG = "mlflow.experiment.primaryMetric.name"
 GREATER_IS_BETTER_TAG = "mlflow.experiment.primaryMetric.greaterIsBetter"
 OPTUNA_TAG = "direction"
-MAX_TAG_LENGTH = 5_000
-"""Maximum length of an experiment tag that every MLflow store accepts."""
 _OPTUNA_DIRECTIONS: Mapping[str, Direction] = {"MINIMIZE": "less", "MAXIMIZE": "more"}
 _OPTUNA_DEFAULT_METRIC = "value"
 
@@ -36,7 +35,7 @@ def team_directions(tags: Mapping[str, str]) -> dict[str, Direction] | None:
     if text is None:
         return {}
     try:
-        return _DirectionsRecord.model_validate_json(text).metrics if len(text) <= MAX_TAG_LENGTH else None
+        return _DirectionsRecord.model_validate_json(text).metrics if len(text) <= MAX_EXPERIMENT_TAG_LENGTH else None
     except (ValidationError, RecursionError):
         return None
 
@@ -83,7 +82,7 @@ def _direction_words(tag: str) -> list[str]:
     """Return the directions in the tag: "MINIMIZE", or a list in Python's notation."""
     if not tag.startswith("["):
         return [tag]
-    if len(tag) > MAX_TAG_LENGTH:
+    if len(tag) > MAX_EXPERIMENT_TAG_LENGTH:
         return []
     try:
         words = ast.literal_eval(tag)

@@ -1,10 +1,11 @@
 """Store metric directions for the team in one JSON tag of the experiment. Reading it is left to `direction_tags`."""
 
 from lib.backends.backend import Backend
+from lib.backends.length_limits import MAX_EXPERIMENT_TAG_LENGTH
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.errors import ActionRefused, BadInput
-from lib.runs.analysis.direction_tags import DIRECTIONS_TAG, MAX_TAG_LENGTH, team_directions, team_directions_text
+from lib.runs.analysis.direction_tags import DIRECTIONS_TAG, team_directions, team_directions_text
 from lib.runs.analysis.metric_direction import Direction
 
 
@@ -25,9 +26,9 @@ def set_direction(backend: Backend, experiment_id: str, metric: str, direction: 
     text = team_directions_text(
         {name: value for name, value in directions.items() if name != metric} | ({metric: direction} if direction else {})
     )
-    if len(text) > MAX_TAG_LENGTH:
+    if len(text) > MAX_EXPERIMENT_TAG_LENGTH:
         raise BadInput(
-            f"The directions of this experiment take {len(text):,} characters; the limit of a tag is {MAX_TAG_LENGTH:,}.",
+            f"The directions of this experiment take {len(text):,} characters; the limit of a tag is {MAX_EXPERIMENT_TAG_LENGTH:,}.",
             next="Clear the direction of a metric that is no longer compared.",
         )
     with translate_errors(f"Experiment {experiment_id}"):

@@ -17,13 +17,12 @@ from ulid import ULID
 
 from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
+from lib.backends.length_limits import MAX_EXPERIMENT_TAG_LENGTH
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_error, translate_errors
 from lib.errors import BadInput, NotFound
 
 VIEW_TAG_PREFIX = "podium.view."
-MAX_TAG_LENGTH = 5_000
-"""Maximum length of an experiment tag that every MLflow store accepts."""
 MAX_NAME_LENGTH = 80
 
 
@@ -122,7 +121,7 @@ def _read_view_tags(backend: Backend, experiment_id: str) -> Mapping[str, str]:
 
 def _parse_record(value: str) -> _ViewRecord | None:
     """Parse a tag value; None if it is not from Podium. A view without a name, or longer than Podium writes, is not either."""
-    if len(value) > MAX_TAG_LENGTH:
+    if len(value) > MAX_EXPERIMENT_TAG_LENGTH:
         return None
     try:
         return _ViewRecord.model_validate_json(value)
@@ -154,9 +153,9 @@ def _tag_value(view: SavedView) -> str:
 
 def _write_view(backend: Backend, view: SavedView) -> None:
     text = _tag_value(view)
-    if len(text) > MAX_TAG_LENGTH:
+    if len(text) > MAX_EXPERIMENT_TAG_LENGTH:
         raise BadInput(
-            f"This view takes {len(text):,} characters; the limit of a tag is {MAX_TAG_LENGTH:,}.",
+            f"This view takes {len(text):,} characters; the limit of a tag is {MAX_EXPERIMENT_TAG_LENGTH:,}.",
             next="Pick fewer runs or choose fewer columns: the view lists each of them.",
         )
     _set_tag(backend, view, text)
