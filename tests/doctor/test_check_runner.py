@@ -209,7 +209,7 @@ def test_podium_doctor_exits_3_on_findings_and_0_without(fresh_store):
     problem_result = runner.invoke(podium, ["doctor", "--backend", fresh_store.uri])
     assert problem_result.exit_code == 3
     assert "BROKEN    Files cannot be saved in wine-remote" in problem_result.stdout
-    assert "Cure: Start a server on this database and use it" in problem_result.stdout
+    assert "Fix: Start a server on this database and use it" in problem_result.stdout
     dead_server_result = runner.invoke(podium, ["doctor", "--backend", f"http://127.0.0.1:{free_port()}"])
     assert dead_server_result.exit_code == 3
     assert runner.invoke(podium, ["doctor", "--check", "nonsense"]).exit_code == 2

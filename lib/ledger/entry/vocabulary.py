@@ -66,7 +66,7 @@ def make_reason(category: str, text: str) -> Reason:
     if len(reason_text) < MIN_REASON_LENGTH:
         missing = MIN_REASON_LENGTH - len(reason_text)
         raise BadInput(
-            f"The reason has only {len(reason_text)} characters.",
+            f"The reason has {len(reason_text)} characters.",
             next=f"Add at least {missing} more: what will a reader in two years need to know?",
         )
     if len(reason_text) > MAX_REASON_LENGTH:

@@ -115,7 +115,7 @@ def test_groups_by_default_leave_the_seed_out_and_say_so(app, fresh_store):
         log_run(fresh_store, experiment, f"r{n}", params={"p": n % 2, "seed": n}, metrics={"accuracy": n}, minute=n, model=False)
     page = app("compare", fresh_store, experiment=experiment, plot="Groups")
     assert "Treated as repeats: seed." in plain_text(page)
-    assert "Cannot tell] it from 1 other group." in plain_text(page)
+    assert "Cannot tell] it apart from 1 other group." in plain_text(page)
 
 
 def test_groups_without_a_repeat_say_so_and_offer_the_column_that_tells_most(app, fresh_store):

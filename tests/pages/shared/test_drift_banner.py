@@ -122,7 +122,7 @@ def test_whoever_sees_an_open_decision_can_finish_it_or_give_it_up_with_a_reason
     page = app(name, fresh_store)
     close_decision(page, intent, choice)
     assert not page.exception
-    assert ("wine: v2 is in Production" if choice == "finish" else "was given up") in page_text(page)
+    assert ("wine: v2 is now in Production" if choice == "finish" else "was given up") in page_text(page)
     state, snapshot = read_book_state(fresh_store, "wine"), read_snapshot(fresh_store, "wine")
     closing = state.book.entries[-1].body
     assert (closing.by.name, closing.reason.text) == ("bo", "Ana's machine went down; she meant it.")
