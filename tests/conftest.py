@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -14,6 +15,7 @@ import pytest
 import streamlit as st
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from tests.support.own_files import clear_environment, guard_personal_files
@@ -118,6 +120,14 @@ def no_process_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signing_secret, "_HIDDEN_VALUES", {})
     for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
         monkeypatch.setattr(credentials, name, {})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def single_component_scan() -> Iterator[None]:
+    """Scan the installed packages for Streamlit components once per process; AppTest does it for every page it opens (0.2 s each)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 from lib.ui.app.page_links import PROJECT_ROOT
 
 CODE = [
@@ -59,15 +57,14 @@ def odd_words(text: str) -> list[str]:
     return [match[0] for match in FORBIDDEN.finditer(ALLOWED.sub("", text))]
 
 
-@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(PROJECT_ROOT)))
-def test_strings_and_docstrings_are_plain_english(path):
-    assert [(line, words) for line, text in strings_in(path) if (words := odd_words(text))] == []
+def test_strings_and_docstrings_are_plain_english():
+    lines = {f"{path.relative_to(PROJECT_ROOT)}:{line}": odd_words(text) for path in CODE for line, text in strings_in(path)}
+    assert {line: words for line, words in lines.items() if words} == {}
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT_ROOT)))
-def test_documents_are_plain_english(path):
-    text = re.sub(r"```.*?```|`[^`]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert odd_words(text) == []
+def test_documents_are_plain_english():
+    texts = {path: re.sub(r"```.*?```|`[^`]*`", "", path.read_text(encoding="utf-8"), flags=re.DOTALL) for path in DOCUMENTS}
+    assert {str(path): words for path, text in texts.items() if (words := odd_words(text))} == {}
 
 
 def test_the_word_list_finds_what_it_is_for():

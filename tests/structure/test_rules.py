@@ -3,9 +3,9 @@
 import ast
 import re
 import tomllib
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from lib.ui.app.page_links import PROJECT_ROOT
 
@@ -37,6 +37,27 @@ def relative_path(path: Path) -> str:
     return str(path.relative_to(PROJECT_ROOT))
 
 
+def for_every_file(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Make one test of a check of one file: it runs on all files and fails with every file that breaks the rule."""
+
+    def decorate(check: Callable[[Path], None]) -> Callable[[], None]:
+        def test() -> None:
+            files, failures = list(paths), {}
+            assert files
+            for path in files:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    failures[relative_path(path)] = str(error)
+            assert failures == {}
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return decorate
+
+
+@cache
 def parse_module(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -62,17 +83,17 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_a_module_has_at_most_300_lines_and_a_page_80(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= (80 if path in PAGES else 300)
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_a_module_begins_with_what_it_is_for(path):
     assert len((ast.get_docstring(parse_module(path)) or "").split()) >= 4
 
 
-@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=relative_path)
+@for_every_file([*MODULES, *PAGES])
 def test_functions_are_short_and_take_few_arguments(path):
     functions = functions_in(path)
     assert {function.name: lines for function in functions if (lines := body_lines(function)) > FUNCTION_LINES} == {}
@@ -84,7 +105,7 @@ def _count_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return len([argument for argument in arguments if argument.arg not in ("self", "cls")])
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_public_names_have_a_docstring(path):
     definitions = [
         node
@@ -94,13 +115,13 @@ def test_public_names_have_a_docstring(path):
     assert [node.name for node in definitions if not ast.get_docstring(node)] == []
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_no_file_has_a_vague_name(path):
     assert not VAGUE.search(path.stem)
     assert path.stem not in EVERYDAY
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_no_class_or_public_function_has_an_everyday_word_for_a_name(path):
     definitions = [
         node for node in ast.walk(parse_module(path)) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
@@ -108,7 +129,7 @@ def test_no_class_or_public_function_has_an_everyday_word_for_a_name(path):
     assert [node.name for node in definitions if node.name.lower() in EVERYDAY] == []
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_no_local_name_hides_what_it_holds(path):
     """Fields of classes are excluded: some are keys in stored JSON and cannot be renamed."""
     nodes = [node for function in functions_in(path) for node in ast.walk(function)]
@@ -149,43 +170,43 @@ def test_every_folder_of_tests_is_a_room_or_a_kind_of_test():
     assert test_folders - lib_folders == {"browser", "journeys", "pages", "structure", "support"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if "ui" not in path.parts], ids=relative_path)
+@for_every_file([path for path in MODULES if "ui" not in path.parts])
 def test_streamlit_is_drawn_with_only_in_app_pages_and_lib_ui(path):
     assert not {name for name in imported_names(path) if name.split(".")[0] == "streamlit"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, PROJECT_ROOT / "app.py", *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
+@for_every_file([*PAGES, PROJECT_ROOT / "app.py", *PROJECT_ROOT.glob("lib/ui/**/*.py")])
 def test_pages_and_lib_ui_never_touch_mlflow_themselves(path):
     roots = {name.split(".")[0] for name in imported_names(path)}
     assert not roots & {"mlflow", "sqlite3", "sklearn", "dagshub"}
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_mlflows_global_state_is_never_set_in_the_apps_process(path):
     text = path.read_text(encoding="utf-8")
     attributes = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
     assert not attributes & {"set_tracking_uri", "set_registry_uri", "set_experiment", "start_run", "load_model", "autolog"}
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_nobody_catches_every_exception(path):
     handlers = [node for node in ast.walk(parse_module(path)) if isinstance(node, ast.ExceptHandler)]
     assert not [node.lineno for node in handlers if node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")]
 
 
-@pytest.mark.parametrize("path", OURS, ids=relative_path)
+@for_every_file(OURS)
 def test_dates_are_written_as_every_platform_knows_them(path):
     """`%-d` is specific to glibc: Python raises ValueError for it on Windows. In chart formats it belongs to d3."""
     python_formats = re.findall(r":%-|[^{}]:%[^}\"]*%-|strftime\([^)]*%-", path.read_text())
     assert python_formats == []
 
 
-@pytest.mark.parametrize("path", DEMOS, ids=relative_path)
+@for_every_file(DEMOS)
 def test_a_demo_is_a_plain_script_without_lib_and_streamlit(path):
     assert not {name.split(".")[0] for name in imported_names(path)} & {"lib", "streamlit", "app"}
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
+@for_every_file([*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")])
 def test_every_widget_on_a_page_has_a_key_that_names_its_page(path):
     """A widget without a key loses its state when its label changes; a key without a prefix collides with another page's."""
     widgets = {"button", "text_input", "text_area", "selectbox", "multiselect", "pills", "segmented_control", "toggle", "slider"}
@@ -209,7 +230,7 @@ def is_declared_pure(path: Path) -> bool:
     return re.search(r"\bPure[.;]", ast.get_docstring(parse_module(path)) or "") is not None
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if is_declared_pure(path)], ids=relative_path)
+@for_every_file([path for path in MODULES if is_declared_pure(path)])
 def test_a_module_that_calls_itself_pure_is(path):
     impure = {"mlflow", "sqlite3", "subprocess", "os", "time", "random", "secrets", "streamlit", "httpx"}
     assert not {name.split(".")[0] for name in imported_names(path)} & impure
@@ -242,7 +263,7 @@ def _conditional_placeholder_lines(function: ast.FunctionDef | ast.AsyncFunction
     return lines
 
 
-@pytest.mark.parametrize("path", [*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")], ids=relative_path)
+@for_every_file([*PAGES, *PROJECT_ROOT.glob("lib/ui/**/*.py")])
 def test_a_place_for_progress_is_there_in_every_run_of_a_page(path):
     """One that comes and goes shifts the elements after it, and the browser redraws every chart, even one that is being brushed."""
     assert {function.name: lines for function in functions_in(path) if (lines := _conditional_placeholder_lines(function))} == {}
