@@ -33,7 +33,7 @@ from lib.backends.sqlite_store import ensure_database
 from lib.ui.app.page_links import PROJECT_ROOT, SHELL_SCRIPT, page_path
 from tests.support import install_browser
 from tests.support.auth_server import Signed, serve_with_users
-from tests.support.browser import Driver, Process, launch, serve_mlflow, serve_podium
+from tests.support.browser import Driver, Process, SharedPodium, Site, launch, serve_mlflow, serve_podium
 from tests.support.dagshub_server import DagsHub, reset_site, serve_dagshub
 from tests.support.older_database import REVISION_BEFORE_SECRETS, create_older_database
 
@@ -229,18 +229,12 @@ def browser(browser_path: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def podium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
-    """A function that runs Podium on a backend: `podium(backend)`. The same backend gives the same running Podium."""
-    running: dict[str, Process] = {}
-
-    def run(backend: Backend, **env: str) -> Process:
-        if backend.uri not in running:
-            running[backend.uri] = serve_podium(backend.uri, tmp_path_factory.mktemp("podium"), **env)
-        return running[backend.uri]
-
-    yield run
-    for process in running.values():
-        process.stop()
+def podium(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Callable[[Backend], Site]]:
+    """A function that opens the one running Podium on a backend: `podium(backend)`."""
+    folder = tmp_path_factory.mktemp("podium")
+    process = serve_podium(copy_store(empty_database, folder / "store").uri, folder)
+    yield SharedPodium(process, folder / "podium" / "backends.toml").open_site
+    process.stop()
 
 
 @pytest.fixture
@@ -251,11 +245,11 @@ def window(browser: Browser) -> Iterator[Callable[..., Driver]]:
     """
     drivers: list[Driver] = []
 
-    def open_window(process: Process, scheme: str = "light", width: int = 1440, height: int = 900) -> Driver:
+    def open_window(site: Site | Process, scheme: str = "light", width: int = 1440, height: int = 900) -> Driver:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="UTC", locale="en-GB"
         )
-        drivers.append(Driver(context.new_page(), process.url))
+        drivers.append(Driver(context.new_page(), site if isinstance(site, Site) else Site(site.url)))
         return drivers[-1]
 
     yield open_window

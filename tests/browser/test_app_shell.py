@@ -66,7 +66,7 @@ def test_no_table_hides_its_last_row_where_scroll_bars_take_room(browser, browse
     """Show scroll bars as most browsers on Windows and Linux do. Playwright hides them by default."""
     options = {"executable_path": browser_path, "args": FLAGS, "ignore_default_args": ["--hide-scrollbars"]}
     with browser.browser_type.launch(**options) as window_with_bars:
-        driver = Driver(window_with_bars.new_page(viewport={"width": 1280, "height": 900}), podium(hostile_backend).url)
+        driver = Driver(window_with_bars.new_page(viewport={"width": 1280, "height": 900}), podium(hostile_backend))
         for address in ("/", "/models", "/compare"):
             driver.open(address)
             driver.page.locator("[data-testid=stDataFrame] [role=grid]").first.wait_for(state="attached")

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import expect
@@ -33,11 +33,6 @@ def two_experiments(fresh_store):
                 )
             )
     return experiments, runs
-
-
-def url_query(driver) -> dict[str, list[str]]:
-    """Return the query parameters of the browser's URL."""
-    return parse_qs(urlsplit(driver.page.url).query)
 
 
 def open_popover(driver, label: str):
@@ -77,9 +72,9 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     driver.settle()
     if driver.page.get_by_test_id("stPopoverBody").count():
         close_popover(driver)
-    assert url_query(driver) == parse_qs(query)
+    assert driver.query() == parse_qs(query)
     driver.click("Highest")  # one more rerun: session_state changes from the previous one are no longer sent to the browser
-    expected_query = url_query(driver)
+    expected_query = driver.query()
     body = open_popover(driver, "Refine")
     expect(body.get_by_role("radio", name="Both")).to_be_checked()
     assert [text.split("\u00a0")[0] for text in selected_options(body, "trees is")] == ["5 (2", "15 (2", "40 (2"]
@@ -92,7 +87,7 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     close_popover(driver)
     assert sorted(selected_options(open_popover(driver, "More"), "Experiments")) == ["cancer", "wine"]
     close_popover(driver)
-    assert url_query(driver) == expected_query
+    assert driver.query() == expected_query
     assert selected_options(open_popover(driver, "Axes"), "Axes") == ["rate", "trees", "accuracy"]
     close_popover(driver)
     open_popover(driver, "Ranges")
@@ -100,7 +95,7 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     expect(sliders).to_have_count(6)
     assert [slider.get_attribute("aria-valuetext") for slider in sliders.all()] == ["0.01", "1", "5", "15", "0.7000", "0.9000"]
     close_popover(driver)
-    assert url_query(driver) == expected_query
+    assert driver.query() == expected_query
 
 
 def test_a_chip_that_was_taken_away_does_not_come_back_when_its_popover_is_opened_again(
@@ -115,7 +110,7 @@ def test_a_chip_that_was_taken_away_does_not_come_back_when_its_popover_is_opene
     driver.click("Highest")
     open_popover(driver, "Refine")
     close_popover(driver)
-    assert "facet" not in url_query(driver)
+    assert "facet" not in driver.query()
 
 
 def tab_to(driver, selector: str, max_steps: int = 80) -> None:
@@ -136,16 +131,16 @@ def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store,
     keys.type("metrics.accuracy > 0.65")
     keys.press("Enter")
     driver.settle()
-    assert url_query(driver)["filter"] == ["metrics.accuracy > 0.65"]
+    assert driver.query()["filter"] == ["metrics.accuracy > 0.65"]
     tab_to(driver, ".st-key-compare-plot button")
     keys.press("ArrowRight")
     keys.press("Enter")
     driver.settle()
-    assert url_query(driver)["plot"] == ["Scatter"]
+    assert driver.query()["plot"] == ["Scatter"]
     keys.press("ArrowLeft")
     keys.press("Enter")
     driver.settle()
-    assert "plot" not in url_query(driver) or url_query(driver)["plot"] == ["Parallel"]
+    assert "plot" not in driver.query() or driver.query()["plot"] == ["Parallel"]
     tab_to(driver, ".st-key-compare-drawer-ranges button")
     keys.press("Enter")
     driver.settle()
@@ -154,7 +149,7 @@ def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store,
     driver.settle()
     keys.press("ArrowRight")
     driver.settle()
-    assert len(url_query(driver).get("range", [])) == 1
+    assert len(driver.query().get("range", [])) == 1
     keys.press("Escape")
     driver.settle()
     tab_to(driver, "[class*='st-key-compare-table'] canvas")
@@ -163,8 +158,8 @@ def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store,
         driver.page.wait_for_timeout(500)
     driver.page.wait_for_function("() => location.search.includes('pick=')")
     driver.settle()
-    assert len(url_query(driver)["pick"]) == 1
-    assert url_query(driver)["pick"][0] in runs[:4]
+    assert len(driver.query()["pick"]) == 1
+    assert driver.query()["pick"][0] in runs[:4]
 
 
 def test_a_cold_link_shows_exactly_what_it_says(window, podium, fresh_store, two_experiments):
@@ -174,7 +169,7 @@ def test_a_cold_link_shows_exactly_what_it_says(window, podium, fresh_store, two
         f"&log=-params.rate&mark=trend&sort=metrics.log+loss&order=falling&columns=params.depth&pick={runs[2]}&pick={runs[1]}"
     )
     driver = window(podium(fresh_store)).open(f"/compare?{link}")
-    assert url_query(driver) == parse_qs(link)
+    assert driver.query() == parse_qs(link)
     toolbar = driver.key("compare-toolbar")
     assert toolbar.get_by_role("textbox").input_value() == "metrics.accuracy > 0.5"
     expect(driver.page.get_by_role("radio", name="Scatter")).to_be_checked()
@@ -206,18 +201,18 @@ def test_the_keyboard_alone_filters_picks_looks_and_opens_the_run(window, podium
         driver.page.wait_for_timeout(500)
     driver.page.wait_for_function("() => location.search.includes('pick=')")
     driver.settle()
-    picked_ids = url_query(driver)["pick"]
+    picked_ids = driver.query()["pick"]
     assert len(picked_ids) == 1
     tab_to(driver, ".st-key-compare-plot button")
     keys.press("ArrowRight")
     keys.press("Enter")
     driver.settle()
-    assert url_query(driver)["plot"] == ["Scatter"]
+    assert driver.query()["plot"] == ["Scatter"]
     tab_to(driver, "[data-testid=stPageLink] a")
     keys.press("Enter")
     driver.page.wait_for_url("**/run?**")
     driver.settle()
-    assert url_query(driver)["run"] == picked_ids
+    assert driver.query()["run"] == picked_ids
     name = f"forest-{(1, 5, 15, 40)[runs.index(picked_ids[0])]}"
     expect(driver.page.get_by_role("heading", level=1, name=name)).to_be_visible()
 

@@ -10,9 +10,12 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, Playwright
 
+from lib.backends.backend import Backend
+from lib.backends.backend_config import add_backend, parse_configured_backend, read_config
 from lib.ui.app.page_links import PROJECT_ROOT
 
 FLAGS = [
@@ -138,11 +141,41 @@ def watch_requests(page: Page, base: str) -> list[str]:
 
 
 @dataclass
+class Site:
+    """A running Podium, opened on one of its backends; on its own if `backend_name` is empty."""
+
+    url: str
+    backend_name: str = ""
+
+    def address(self, path: str) -> str:
+        """Return the URL of a page, such as `/compare?experiment=1`, on this backend."""
+        if not self.backend_name:
+            return self.url + path
+        return f"{self.url}{path}{'&' if '?' in path else '?'}backend={self.backend_name}"
+
+
+@dataclass
+class SharedPodium:
+    """One running Podium with a named backend per store: starting one costs several seconds, adding a backend none."""
+
+    process: Process
+    config_file: Path
+
+    def open_site(self, backend: Backend) -> Site:
+        """Name a backend in `backends.toml`, unless it has a name, and return Podium on it."""
+        names = {entry.backend.uri: entry.name for entry in read_config(self.config_file).backends if entry.backend}
+        name = names.get(backend.uri, f"store-{len(names)}")
+        if backend.uri not in names:
+            add_backend(self.config_file, parse_configured_backend(name, backend.uri, folder=self.config_file.parent))
+        return Site(self.process.url, name)
+
+
+@dataclass
 class Driver:
     """One browser window on Podium. Collects what must not happen: a request to another host, an error in the page, a dialog."""
 
     page: Page
-    base: str
+    site: Site
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -152,13 +185,13 @@ class Driver:
         self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
     def _note_request(self, url: str) -> None:
-        allowed_prefixes = (self.base, self.base.replace("http", "ws", 1), "data:", "blob:")
+        allowed_prefixes = (self.site.url, self.site.url.replace("http", "ws", 1), "data:", "blob:")
         if not url.startswith(allowed_prefixes):
             self.problems.append(f"request to another host: {url}")
 
     def open(self, path: str = "/") -> "Driver":
         """Go to an address of Podium and wait until the page stands still."""
-        self.page.goto(self.base + path)
+        self.page.goto(self.site.address(path))
         return self.settle()
 
     def settle(self) -> "Driver":
@@ -166,6 +199,11 @@ class Driver:
         self.page.evaluate("window.stillSince = 0")
         self.page.wait_for_function(SETTLED, timeout=TIMEOUT_MILLISECONDS)
         return self
+
+    def query(self) -> dict[str, list[str]]:
+        """Return the parameters of the page's URL, without the backend's name."""
+        parameters = parse_qs(urlsplit(self.page.url).query)
+        return {name: values for name, values in parameters.items() if name != "backend"}
 
     def click(self, label: str) -> "Driver":
         """Press the button with this label and wait until the page stands still."""
