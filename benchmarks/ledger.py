@@ -24,7 +24,8 @@ from lib.ledger.storage.book import Writer, append, read_book
 from lib.ledger.storage.head_memory import create_head_memory
 from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.verify import verify
 from tests.support.browser import serve_mlflow
 from tests.support.ledger_stores import clear_book_cache
@@ -68,7 +69,7 @@ def _measure_writes(backend: Backend, where: str, rounds: int, versions: Iterato
     seconds = measure_quickest(actions, rounds)
     yield Figure(f"append an entry, {where}", seconds["podium"], floor=seconds["bare"], floor_is="two bare log_param")
     actions = {
-        "podium": lambda: move_version(_writer(backend), MoveRequest(MODEL, next(versions), "Production", REASON)),
+        "podium": lambda: move_version(_writer(backend), MoveRequest(MODEL, next(versions), "Production"), Decision(REASON)),
         "bare": lambda: _promote_bare(backend),
     }
     seconds = measure_quickest(actions, rounds)

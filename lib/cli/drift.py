@@ -12,11 +12,9 @@ from lib.text import version_list
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lib.ledger.entry.vocabulary import Reason
     from lib.ledger.storage.book import Writer
-    from lib.registry.drift import DriftResolution
     from lib.registry.model_status import ModelStatus
-    from lib.registry.promote import DecisionKind
+    from lib.registry.move_plan import Decision, DecisionKind, MoveRequest
 
 
 @command("drift")
@@ -31,7 +29,7 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
         raise click.UsageError("--reason and --category need --adopt or --revert.")
     if kind and not (reason and category):
         raise click.UsageError("--adopt and --revert need --reason and --category.")
-    checked_reason: Reason | None = DecisionOptions(reason, category, None).checked_reason if kind else None
+    decision = DecisionOptions(reason, category, None).decision if kind else None
     from lib.registry.model_survey import find_deleted_source_runs
     from lib.registry.reconcile import read_model_status
 
@@ -42,10 +40,10 @@ def drift(context: CommandContext, model: str, kind: "DecisionKind | None", reas
     findings = _read_findings(status, deleted_runs)
     if status.state.open_intents:
         print_note("podium: A decision is not finished. Run recover to list it, finish it or give it up.")
-    if kind and checked_reason and writer:
+    if kind and decision and writer:
         findings = _merge_findings(
             findings,
-            _settle_drifts(writer, model, kind, checked_reason),
+            _settle_drifts(writer, model, kind, decision),
             _read_findings(read_model_status(backend, model, clock()), deleted_runs),
         )
     context.print_result(
@@ -91,11 +89,11 @@ def _read_findings(status: "ModelStatus", deleted_runs: "Mapping[str, str]") -> 
     return [*drifts, *notices]
 
 
-def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", reason: "Reason") -> dict[str, dict[str, Any]]:
+def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", decision: "Decision") -> dict[str, dict[str, Any]]:
     """Resolve one finding after the other, each by its first resolution of this kind. Returns the action by the text of the finding."""
     from lib.ledger.entry.vocabulary import SLOTS
     from lib.registry.notices import collect_notices
-    from lib.registry.promote import MoveRequest, move_version
+    from lib.registry.promote import move_version
     from lib.registry.reconcile import sync_model_status
 
     actions = dict[str, dict[str, Any]]()
@@ -108,7 +106,7 @@ def _settle_drifts(writer: "Writer", model: str, kind: "DecisionKind", reason: "
         if choice is None:
             break
         text, resolution = choice
-        result = move_version(writer, MoveRequest(model, resolution.version, resolution.to_stage, reason, kind))
+        result = move_version(writer, resolution, decision)
         actions[text] = {
             **_resolution_to_json(resolution),
             "outcome": result.outcome,
@@ -131,7 +129,7 @@ def _action_of(actions: dict[str, dict[str, Any]], finding: dict[str, Any]) -> d
     return {"done": actions[finding["what"]]} if finding["what"] in actions else {}
 
 
-def _resolution_to_json(resolution: "DriftResolution") -> dict[str, Any]:
+def _resolution_to_json(resolution: "MoveRequest") -> dict[str, Any]:
     return {"kind": resolution.kind, "version": resolution.version, "to": resolution.to_stage}
 
 

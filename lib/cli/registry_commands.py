@@ -12,6 +12,7 @@ from lib.cli.output import print_note
 from lib.errors import BadInput
 
 if TYPE_CHECKING:
+    from lib.registry.move_plan import Decision
     from lib.registry.promote import MoveResult
 
 
@@ -34,18 +35,23 @@ class DecisionOptions:
             raise click.UsageError(str(error)) from error
 
     @property
-    def expected_holders(self) -> str | None:
-        """The expected holder in the notation of the ledger: `none`, a version, or several."""
-        champion = self.expect_champion
-        return None if champion is None else ",".join(part.strip().removeprefix("v") for part in champion.split(","))
+    def decision(self) -> "Decision":
+        """The decision, with its reason checked and the expected holder in the notation of the ledger: `none`, a version, or several.
+
+        Raises the same errors as `checked_reason`.
+        """
+        reason, champion = self.checked_reason, self.expect_champion
+        from lib.registry.move_plan import Decision
+
+        return Decision(reason, None if champion is None else ",".join(v.strip().removeprefix("v") for v in champion.split(",")))
 
 
 def _decision_options(function: Callable[..., int]) -> Any:
-    """Add the options for reason, category and expected champion, passed on as one `decision`."""
+    """Add the options for reason, category and expected champion, passed on as `options`."""
 
     @functools.wraps(function)
     def run(context: CommandContext, reason: str, category: str, expect_champion: str | None, **arguments: Any) -> int:
-        return function(context, decision=DecisionOptions(reason, category, expect_champion), **arguments)
+        return function(context, options=DecisionOptions(reason, category, expect_champion), **arguments)
 
     return _add_reason_options(run)
 
@@ -81,27 +87,28 @@ def register(context: CommandContext, run_id: str, model: str, description: str)
 @click.argument("version")
 @click.option("--to", "stage", required=True, metavar="STAGE", callback=option_callback(parse_stage_option))
 @_decision_options
-def promote(context: CommandContext, model: str, version: str, stage: str, decision: DecisionOptions) -> int:
+def promote(context: CommandContext, model: str, version: str, stage: str, options: DecisionOptions) -> int:
     """Move VERSION of MODEL to a stage: Production, Staging, Archived or None."""
-    reason = decision.checked_reason
-    from lib.registry.promote import MoveRequest, move_version
+    decision = options.decision
+    from lib.registry.move_plan import MoveRequest
+    from lib.registry.promote import move_version
 
     kind = "archive" if stage == "Archived" else "promote"
-    request = MoveRequest(model, _version_number(version), stage, reason, kind, decision.expected_holders)  # type: ignore[arg-type]
-    return _print_move(context, move_version(context.open_writer(), request))
+    request = MoveRequest(model, _version_number(version), stage, kind)  # type: ignore[arg-type]
+    return _print_move(context, move_version(context.open_writer(), request, decision))
 
 
 @command("rollback")
 @click.argument("model")
 @click.option("--to-version", metavar="V", help="Default: the last other version in Production whose files still exist.")
 @_decision_options
-def rollback(context: CommandContext, model: str, to_version: str | None, decision: DecisionOptions) -> int:
+def rollback(context: CommandContext, model: str, to_version: str | None, options: DecisionOptions) -> int:
     """Put an earlier version of MODEL back into Production."""
-    reason = decision.checked_reason
+    decision = options.decision
     from lib.registry.roll_back import roll_back
 
     target = _version_number(to_version) if to_version else None
-    return _print_move(context, roll_back(context.open_writer(), model, reason, target, decision.expected_holders))
+    return _print_move(context, roll_back(context.open_writer(), model, target, decision))
 
 
 COMMANDS = (register, promote, rollback)

@@ -1,4 +1,4 @@
-"""The model registry, which follows the ledger: snapshot, move plan, and the actions that record and apply a decision.
+"""The model registry, which follows the ledger: snapshot, moves, the plan of a requested move, and the actions that record and apply a decision.
 
-`snapshot` and `move_plan` are pure. Nothing outside this room changes a registered model.
+`snapshot`, `moves` and `move_plan` are pure. Nothing outside this room changes a registered model.
 """

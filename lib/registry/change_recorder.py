@@ -21,7 +21,7 @@ from lib.ledger.storage.book import Writer, append
 from lib.registry.explanation import is_explained
 from lib.registry.lineage import read_lineage
 from lib.registry.model_status import GRACE_PERIOD, ModelStatus
-from lib.registry.move_plan import is_in_force, settled_or
+from lib.registry.moves import is_in_force, settled_or
 from lib.registry.reader import find_renamed_model
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, version_sort_key
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lib.backends.client_snippet import client_snippet, file_store_lines
 from lib.backends.reserved_names import STAGE_TAG
-from lib.registry.move_plan import Move
+from lib.registry.moves import Move
 
 
 def load_model_snippet(uri: str, model_uri: str) -> str:

@@ -25,7 +25,7 @@ from lib.ledger.storage.book import Writer, read_book
 from lib.ledger.storage.key_trust import read_process_keys
 from lib.registry.change_recorder import append_closing, append_give_up, tag_version_head
 from lib.registry.model_status import ModelStatus
-from lib.registry.move_plan import Move, is_in_force, plan_moves, settled_or
+from lib.registry.moves import Move, is_in_force, plan_moves, settled_or
 from lib.registry.permission_check import required_permission
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recovery_plan import NOBODY, find_trusted_holders, plan_give_up, plan_repair

@@ -2,31 +2,22 @@
 
 from dataclasses import dataclass
 
-from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage
+from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import DesiredHolder
 from lib.registry.explanation import is_explained
 from lib.registry.model_status import ModelStatus
-from lib.registry.promote import DecisionKind
+from lib.registry.move_plan import MoveRequest
 from lib.registry.snapshot import version_sort_key
 
 
 @dataclass(frozen=True)
-class DriftResolution:
-    """One resolution of a drift: a move of `version` to a stage, as a decision of this kind."""
-
-    kind: DecisionKind
-    version: str
-    to_stage: Stage
-
-
-@dataclass(frozen=True)
 class Drift:
-    """A slot whose observed holders differ from the decided one. `resolutions`: adopt the observed state, or revert it."""
+    """A slot whose observed holders differ from the decided one. `resolutions` are moves that adopt the observed state, or revert it."""
 
     slot: Slot
     desired: DesiredHolder
     observed: tuple[str, ...]
-    resolutions: tuple[DriftResolution, ...]
+    resolutions: tuple[MoveRequest, ...]
 
 
 def find_drifts(status: ModelStatus) -> tuple[Drift, ...]:
@@ -43,30 +34,26 @@ def _drift(status: ModelStatus, slot: Slot) -> Drift:
     return Drift(slot, desired, observed, (*adopt, *revert))
 
 
-def _adopt_resolutions(
-    status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]
-) -> list[DriftResolution]:
+def _adopt_resolutions(status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]) -> list[MoveRequest]:
     """One for each observed version, the alias first; if the holder was removed, one that accepts the empty slot."""
     versions = status.snapshot.versions
     # the holder lost alias and stage, or only one of them
     if desired.holder in versions and observed in ((), (desired.holder,)):
         holder = str(desired.holder)
-        return [DriftResolution("adopt", holder, "None" if versions[holder].stage == "None" else "Archived")]
+        return [MoveRequest(status.snapshot.model, holder, "None" if versions[holder].stage == "None" else "Archived", "adopt")]
     return [
-        DriftResolution("adopt", version, SLOTS[slot])
+        MoveRequest(status.snapshot.model, version, SLOTS[slot], "adopt")
         for version in observed
         if version != desired.holder and version in versions
     ]
 
 
-def _revert_resolutions(
-    status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]
-) -> list[DriftResolution]:
-    versions = status.snapshot.versions
+def _revert_resolutions(status: ModelStatus, slot: Slot, desired: DesiredHolder, observed: tuple[str, ...]) -> list[MoveRequest]:
+    model, versions = status.snapshot.model, status.snapshot.versions
     if desired.holder in versions:
-        return [DriftResolution("revert", str(desired.holder), SLOTS[slot])]
+        return [MoveRequest(model, str(desired.holder), SLOTS[slot], "revert")]
     outsiders = [version for version in observed if version not in desired.holders and version in versions]
-    return [DriftResolution("revert", outsiders[0], "Archived")] if outsiders else []
+    return [MoveRequest(model, outsiders[0], "Archived", "revert")] if outsiders else []
 
 
 def is_fully_recorded(status: ModelStatus) -> bool:

@@ -1,207 +1,248 @@
-"""Computes the remaining moves from decisions and a registry snapshot. Pure.
+"""A requested move, judged on plain values: its plan, the guards of the decision, and the entry that records it. Pure.
 
-A writer carrying out a decision counts that decision and those settled before it. Unsettled decisions of others move nothing.
+The same plan is previewed by the page, guarded inside the conditional append, recorded and reported by `promote`. How the registry writes
+follow from decisions is left to `moves`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from lib.ledger.chain.hash_chain import Entry
+from lib.errors import ActionRefused, BadInput
 from lib.ledger.entry.types import Decided
-from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage, slot_of
-from lib.ledger.state.replay import BookState, DesiredHolder, IntentPredicate
-from lib.registry.snapshot import RegistrySnapshot, version_sort_key
+from lib.ledger.entry.vocabulary import NO_HOLDER, SLOTS, Reason, Slot, Stage, slot_of
+from lib.ledger.state.replay import BookState, DesiredHolder, is_fulfilled
+from lib.registry.model_status import ModelStatus
+from lib.registry.moves import PREVIEW_ID, Move, add_preview_intent, preview_intent
+from lib.registry.snapshot import VersionSnapshot, require_ready, require_version, version_sort_key
+from lib.text import version_list
 
-PREVIEW_ID = "preview"
-"""The id of an intent that exists only in a preview."""
+_DRIFT_ADVICE = "Accept the change with a reason, or revert it. Then decide again."
+_HALF_MOVED_ADVICE = "An unfinished decision may be the cause. Finish it, give it up, or resolve the drift. Then decide again."
+DecisionKind = Literal["promote", "archive", "roll_back", "adopt", "revert"]
 
 
 @dataclass(frozen=True)
-class Move:
-    """One registry write: point an alias at a version, delete an alias, or put a version into a stage.
+class MoveRequest:
+    """What to move: this version of a model to this stage. `aliases` are other aliases of the displaced version that move along."""
 
-    `target` is the alias or the stage, `previous` what it replaces: the alias's old version or the version's old stage.
-    `is_stage_tag`: the server has no stages, so the stage is written as a tag of the version.
-    """
-
-    verb: Literal["alias", "unalias", "stage"]
-    target: str
+    model: str
     version: str
-    previous: str = ""
-    is_stage_tag: bool = False
+    to_stage: Stage
+    kind: DecisionKind = "promote"
+    aliases: tuple[str, ...] = ()
 
 
-def plan_moves(state: BookState, snapshot: RegistrySnapshot, intent_ids: Collection[str]) -> tuple[Move, ...]:
-    """The remaining writes for these open intents, in order: alias, stage, others out of the stage, alias deletions.
+@dataclass(frozen=True)
+class Decision:
+    """Why to move: the reason, and on which condition.
 
-    Only slots named by these intents are touched, and those that should hold a version they displace. A desired version that was deleted
-    is left to users.
+    `expected_holder` is the version the user expects in the slot (as `DesiredHolder.holders_text`); None disables this guard.
     """
-    intents = [intent for intent in state.open_intents if intent.id in intent_ids and snapshot.is_possible(intent)]
-    counts = _own_decisions(state, snapshot, intents)
-    target_stages = _target_stages(state, snapshot, intents, counts)
-    slots, desired = _affected_slots(state, snapshot, intents, counts)
-    keepers = {
-        holder.holder
-        for slot, holder in desired.items()
-        if holder.is_managed and holder.holder and _may_move(state, intents, slot, holder, holder.holder)
-    }
-    moves = [
-        move
-        for slot, holder in desired.items()
-        if slot in slots
-        for move in _moves_for_slot(slot, holder, snapshot, target_stages, keepers)
-        if _may_move(state, intents, slot, holder, move.version)
-    ]
-    moves += [
-        make_stage_move(snapshot, version, stage)
-        for version, stage in target_stages.items()
-        if version not in keepers
-        and slot_of(snapshot.versions[version].stage) is None
-        and snapshot.versions[version].stage != stage
-    ]
-    return (*moves, *_alias_moves(state, snapshot, intents, counts))
+
+    reason: Reason
+    expected_holder: str | None = None
 
 
-def is_in_force(state: BookState, intent: Entry, counts: IntentPredicate) -> bool:
-    """Does an intent still determine where its version is, by all counting decisions? A later one may have moved it or filled its slot."""
-    body, decisions = intent.body, [other for other in state.intents if counts(other)]
-    assert isinstance(body, Decided)
-    if target_slot := slot_of(body.to):
-        holder = state.holders_decided_by(counts)[target_slot]
-        deciding_bodies = [other.body for other in decisions if other.id == holder.intent_id and other.id != intent.id]
-        is_filled_again = any(isinstance(other_body, Decided) and other_body.to == body.to for other_body in deciding_bodies)
-        return body.version in holder.holders and not is_filled_again
-    return not any(other.position > intent.position and other.body.version == body.version for other in decisions)
+@dataclass(frozen=True)
+class MovePlan:
+    """What a request changes, by one state of ledger and registry. Built by `plan_move`.
 
-
-def settled_or(intent_ids: Collection[str], state: BookState, snapshot: RegistrySnapshot) -> IntentPredicate:
-    """A predicate that counts settled decisions, and of the open ones only these."""
-    return lambda entry: state.is_settled(entry) or (entry.id in intent_ids and state.is_effective(entry, snapshot.is_possible))
-
-
-def preview_intent(state: BookState, snapshot: RegistrySnapshot, intent_id: str) -> tuple[Move, ...]:
-    """All moves of one intent, in order."""
-    return preview_plan(lambda snapshot_then: plan_moves(state, snapshot_then, (intent_id,)), snapshot)
-
-
-def preview_plan(plan: Callable[[RegistrySnapshot], tuple[Move, ...]], snapshot: RegistrySnapshot) -> tuple[Move, ...]:
-    """All moves of a plan, found by applying each one to the snapshot and planning again."""
-    preview: list[Move] = []
-    for _ in range(100):
-        moves = plan(snapshot)
-        if not moves:
-            break
-        preview.append(moves[0])
-        snapshot = apply_move(snapshot, moves[0])
-    return tuple(preview)
-
-
-def apply_move(snapshot: RegistrySnapshot, move: Move) -> RegistrySnapshot:
-    """The registry as it would be after a move."""
-    if move.verb == "stage":
-        version = replace(snapshot.versions[move.version], stage=move.target, has_explicit_stage=True)
-        return replace(snapshot, versions={**snapshot.versions, move.version: version})
-    aliases = {alias: version for alias, version in snapshot.aliases.items() if alias != move.target}
-    return replace(snapshot, aliases={**aliases, move.target: move.version} if move.verb == "alias" else aliases)
-
-
-def _own_decisions(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry]) -> IntentPredicate:
-    """A predicate that counts these intents and the decisions settled before the last of them."""
-    ids, last_position = {intent.id for intent in intents}, max((intent.position for intent in intents), default=0)
-    counts = settled_or(ids, state, snapshot)
-    return lambda entry: entry.position <= last_position and counts(entry)
-
-
-def _may_move(state: BookState, intents: Sequence[Entry], slot: Slot, holder: DesiredHolder, version: str) -> bool:
-    """May these intents move a version in a slot?
-
-    Always in the slot they fill. Elsewhere only their own versions if a later decision filled the slot or concerns the version. In a slot
-    they only empty, not the versions that open decisions of others are moving into it.
+    `version` is the version as the registry shows it or, to accept a deletion, as the ledger last knew it.
+    `slots` are the slots concerned: first the one it fills, then those its version holds by registry or ledger. The version leaves
+    `lost_slots`, which it held by the ledger when it was deleted. `champion` is the holder of the first slot by the ledger, which the
+    decision replaces. `displaced` are the versions that leave the slots for this one.
+    `moves` are the registry writes that the decision would cause, in order. `position` is that of its entry if nothing else is recorded
+    before, except the registration of a version that `is_unregistered`.
     """
-    stage, own_ids = SLOTS[slot], {intent.id for intent in intents}
-    if any(isinstance(intent.body, Decided) and intent.body.to == stage for intent in intents):
-        return True
-    last_position = max((intent.position for intent in intents), default=0)
-    others = [(other, other.body) for other in state.intents if other.id not in own_ids]
-    later_bodies = [body for other, body in others if other.position > last_position and state.is_settled(other)]
-    if any(isinstance(body, Decided) and (body.to == stage or body.version == version) for body in later_bodies):
-        return version in {intent.body.version for intent in intents}
-    open_bodies = [body for other, body in others if other.id not in state.outcomes]
-    rivals = {body.version for body in open_bodies if isinstance(body, Decided) and body.to == stage}
-    return holder.holder is not None or version not in rivals
+
+    request: MoveRequest
+    version: VersionSnapshot
+    status: ModelStatus = field(repr=False)
+    slots: tuple[Slot, ...]
+    lost_slots: tuple[Slot, ...]
+    champion: DesiredHolder
+    displaced: tuple[str, ...]
+    is_unregistered: bool
+    position: int
+    moves: tuple[Move, ...] = ()
 
 
-def _affected_slots(
-    state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate
-) -> tuple[set[Slot], dict[Slot, DesiredHolder]]:
-    """The slots to update and their desired holders: slots named by intents, and managed ones that should hold a version they move or
-    displace. A slot that only a later decision concerns is not filled."""
-    slots_by_intent, last_position = state.slots_by_intent(counts), max((intent.position for intent in intents), default=0)
-    named_slots = {slot for intent in intents for slot in slots_by_intent.get(intent.id, ())}
-    later = [other.body for other in state.intents if other.position > last_position and state.is_settled(other)]
-    desired = {
-        slot: holder
-        if slot in named_slots
-        or not any(slot in body.slots or body.version in holder.holders for body in later if isinstance(body, Decided))
-        else DesiredHolder()
-        for slot, holder in state.holders_decided_by(counts).items()
+def plan_move(status: ModelStatus, request: MoveRequest) -> MovePlan:
+    """The plan of a request. Raises NotFound for an unknown version, unless its deletion is to be accepted."""
+    plan = _plan_entry(status, request, _find_version(status, request))
+    intent_body = Decided.model_construct(model=request.model, **_entry_fields(plan))
+    return replace(plan, moves=preview_intent(add_preview_intent(status.state, intent_body), status.snapshot, PREVIEW_ID))
+
+
+def is_decision_needed(plan: MovePlan, decision: Decision) -> bool:
+    """False if ledger and registry already show the requested state. Raises ActionRefused if the decision may not be recorded."""
+    _require_version_files(plan)
+    if _is_already_done(plan):
+        return False
+    _require_decidable(plan, decision)
+    return True
+
+
+def recheck_plan(plan: MovePlan, state: BookState, decision: Decision) -> MovePlan:
+    """The plan by a newer state of the book, after all guards. Decisions recorded since the plan was made count as in flight.
+
+    `version` and `moves` stay as they were: what remains to be moved is computed from the ledger once the entry is in it. Raises
+    ActionRefused if the decision may not be recorded, BadInput for an alias that cannot move.
+    """
+    if state.model_created_at != plan.status.snapshot.created_at:
+        raise ActionRefused(f"{plan.request.model} was re-created since then.", next="Reload and try again.")
+    known_head = plan.status.state.book.head
+    new_ids = {intent.id for intent in state.open_intents if intent.position > known_head}
+    status = replace(plan.status, state=state, in_flight=plan.status.in_flight | new_ids)
+    new_plan = replace(_plan_entry(status, plan.request, plan.version), moves=plan.moves)
+    _require_decidable(new_plan, decision)
+    _require_version_files(new_plan)
+    _require_movable_aliases(new_plan)
+    return new_plan
+
+
+def make_entry(plan: MovePlan, decision: Decision, common_fields: Mapping[str, Any]) -> Decided:
+    """The entry that records a decision. `common_fields` are those of all entries, such as who records it and when."""
+    return Decided(**common_fields, **_entry_fields(plan), reason=decision.reason, expected=decision.expected_holder)
+
+
+def _plan_entry(status: ModelStatus, request: MoveRequest, version: VersionSnapshot) -> MovePlan:
+    """The plan without its moves."""
+    number, target, state, snapshot = request.version, slot_of(request.to_stage), status.state, status.snapshot
+    desired, slot_states = state.desired_holders_with_deleted(snapshot.is_possible), snapshot.slot_states
+    held_slots = [slot for slot in SLOTS if number in (*desired[slot].holders, *slot_states[slot].holders)]
+    slots = tuple(dict.fromkeys([*([target] if target else []), *held_slots]))
+    displaced = {holder for slot in slots for holder in slot_states[slot].holders} - {number} if target else ()
+    is_unregistered = number not in state.registered_versions and number in snapshot.versions
+    return MovePlan(
+        request,
+        version,
+        status,
+        slots=slots,
+        lost_slots=_find_lost_slots(status, number),
+        champion=state.desired_holders(snapshot.is_possible)[slots[0]] if slots else DesiredHolder(),
+        displaced=tuple(sorted(displaced, key=version_sort_key)),
+        is_unregistered=is_unregistered,
+        position=state.book.head + (2 if is_unregistered else 1),
+    )
+
+
+def _find_version(status: ModelStatus, request: MoveRequest) -> VersionSnapshot:
+    """The version of a request: an existing one or, to accept a deletion, one that was deleted while it held a slot."""
+    number = request.version
+    if number not in status.snapshot.versions and request.kind == "adopt" and slot_of(request.to_stage) is None:
+        slots, identity = _find_lost_slots(status, number), status.state.version_identity(number)
+        if slots and identity:
+            return VersionSnapshot(number, SLOTS[slots[0]], identity.created, identity.created, identity.run_id)
+    return require_version(status.snapshot, number)
+
+
+def _find_lost_slots(status: ModelStatus, number: str) -> tuple[Slot, ...]:
+    """The slots that a deleted version still holds by the ledger."""
+    state = status.state
+    slots = state.slots_with_deleted_holder(status.snapshot.versions)
+    desired = state.desired_holders_with_deleted(lambda _: False) if slots else {}
+    return tuple(slot for slot in slots if number in desired[slot].holders)
+
+
+def _entry_fields(plan: MovePlan) -> dict[str, Any]:
+    """The fields of the entry that the plan determines. A preview needs no others."""
+    return {
+        "verdict": "approve",
+        "kind": plan.request.kind,
+        "version": plan.request.version,
+        "identity": plan.version.identity,
+        "from": plan.version.stage,
+        "to": plan.request.to_stage,
+        "review": "none",
+        "slots": plan.slots,
+        "aliases": plan.request.aliases,
     }
-    versions = {intent.body.version for intent in intents}
-    versions |= {version for slot in named_slots for version in snapshot.slot_states[slot].holders}
-    return named_slots | {slot for slot, h in desired.items() if h.is_managed and versions & set(h.holders)}, desired
 
 
-def _target_stages(
-    state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate
-) -> dict[str, Stage]:
-    """Version → its target stage outside the slots by its last decision, for the versions of these intents."""
-    last_intents = {intent.body.version: intent for intent in state.intents if counts(intent)}
-    stages = {}
-    for version in {intent.body.version for intent in intents} & set(snapshot.versions):
-        body = last_intents[version].body if version in last_intents and snapshot.is_possible(last_intents[version]) else None
-        if isinstance(body, Decided) and slot_of(body.to) is None:
-            stages[body.version] = body.to
-    return stages
+def _is_already_done(plan: MovePlan) -> bool:
+    """Do ledger and registry already show the requested state, with no decision in progress?"""
+    request, state, snapshot = plan.request, plan.status.state, plan.status.snapshot
+    if state.open_intents or request.aliases or request.kind == "adopt":
+        return False
+    slot, slot_states = slot_of(request.to_stage), snapshot.slot_states
+    if slot is None:
+        holds_slot = any(request.version in slot_state.holders for slot_state in slot_states.values())
+        return not holds_slot and plan.version.stage == request.to_stage
+    desired = state.desired_holders()[slot]
+    return desired.holder == request.version and is_fulfilled(desired, slot_states[slot])
 
 
-def _moves_for_slot(
-    slot: Slot, desired: DesiredHolder, snapshot: RegistrySnapshot, target_stages: Mapping[str, Stage], keepers: set[str]
-) -> list[Move]:
-    holder, stage, slot_state = desired.holder, SLOTS[slot], snapshot.slot_states[slot]
-    if holder is not None and holder not in snapshot.versions:
-        return []
-    leavers = sorted((v for v in slot_state.stage if v not in desired.holders and v not in keepers), key=version_sort_key)
-    exits = {version: make_stage_move(snapshot, version, target_stages.get(version, "Archived")) for version in leavers}
-    # a stage only implied by the alias would be lost with it
-    moves = [move for version, move in exits.items() if not snapshot.versions[version].has_explicit_stage]
-    if holder is not None and slot_state.alias != holder and snapshot.has_aliases:
-        moves.append(Move("alias", slot, holder, slot_state.alias or ""))
-    if holder is not None and (snapshot.versions[holder].stage != stage or not snapshot.versions[holder].has_explicit_stage):
-        moves.append(make_stage_move(snapshot, holder, stage))
-    moves += [move for version, move in exits.items() if snapshot.versions[version].has_explicit_stage]
-    if snapshot.has_aliases and slot_state.alias is not None and slot_state.alias not in desired.holders and holder is None:
-        moves.append(Move("unalias", slot, slot_state.alias))
-    return moves
+def _require_version_files(plan: MovePlan) -> None:
+    """Raise ActionRefused for a version without files, unless it leaves a slot or the present state is adopted."""
+    if slot_of(plan.request.to_stage) is not None and plan.request.kind != "adopt":
+        require_ready(plan.request.model, plan.version)
 
 
-def make_stage_move(snapshot: RegistrySnapshot, version: str, stage: Stage) -> Move:
-    """The write that puts a version into a stage; on a server without stages, as a tag."""
-    return Move("stage", stage, version, snapshot.versions[version].stage, is_stage_tag=not snapshot.has_stages)
+def _require_movable_aliases(plan: MovePlan) -> None:
+    """Raise BadInput if an alias to move along does not exist, or follows a stage."""
+    aliases = plan.status.snapshot.aliases
+    if unknown_aliases := [alias for alias in plan.request.aliases if alias not in aliases or alias in SLOTS]:
+        raise BadInput(f"{', '.join(unknown_aliases)} cannot be moved with the version.", next="Reload and try again.")
 
 
-def _alias_moves(state: BookState, snapshot: RegistrySnapshot, intents: Sequence[Entry], counts: IntentPredicate) -> list[Move]:
-    """Moves for other aliases that an open, still effective intent includes."""
-    effective_ids = {holder.intent_id for holder in state.holders_decided_by(counts).values()}
-    bodies = [intent.body for intent in intents if intent.id in effective_ids]
-    pairs = [(alias, body.version) for body in bodies if isinstance(body, Decided) for alias in body.aliases]
-    remaining = [(alias, version) for alias, version in pairs if snapshot.has_aliases and snapshot.aliases.get(alias) != version]
-    return [Move("alias", alias, version, snapshot.aliases.get(alias, "")) for alias, version in remaining]
+def _require_decidable(plan: MovePlan, decision: Decision) -> None:
+    """Raise ActionRefused if registry and ledger disagree, or the slot's holder is not the expected one."""
+    model, state, in_flight = plan.request.model, plan.status.state, plan.status.in_flight
+    drifted_slots = state.drifted_slots(in_flight=in_flight)
+    if plan.request.kind in ("adopt", "revert"):
+        _require_drift(plan, drifted_slots)
+    elif drifted_slots:
+        stages = " and ".join(SLOTS[slot] for slot in drifted_slots)
+        is_half_moved = any(intent.id not in in_flight for intent in state.open_intents)
+        raise ActionRefused(
+            f"{stages} of {model} was changed outside Podium and has not been accepted or reverted.",
+            next=_HALF_MOVED_ADVICE if is_half_moved else _DRIFT_ADVICE,
+        )
+    holders, expected = plan.champion.holders_text, decision.expected_holder
+    if expected is not None and set(holders.split(",")) != set(expected.split(",")):
+        stage = SLOTS[plan.slots[0]] if plan.slots else "a stage"
+        raise ActionRefused(
+            f"You expected {_describe(expected)} in {stage} of {model}, but it now holds {_describe(holders)}.",
+            next="Review the change, then decide again.",
+        )
 
 
-def add_preview_intent(state: BookState, body: Decided) -> BookState:
-    """The state with one more intent, to preview its effect."""
-    entry = Entry(state.book.head + 1, PREVIEW_ID, "", body)
-    book = replace(state.book, entries=(*state.book.entries, entry))
-    return replace(state, book=book, intents=(*state.intents, entry))
+def _require_drift(plan: MovePlan, drifted_slots: tuple[Slot, ...]) -> None:
+    """Raise ActionRefused unless registry and ledger still disagree about exactly the change to adopt or revert."""
+    slots = [slot for slot in drifted_slots if slot in plan.slots]
+    if plan.request.kind == "adopt" and not slots and _is_undecided(plan):
+        return
+    if plan.request.kind == "adopt":
+        slots = [slot for slot in slots if _accepts_observed(plan, slot) or _is_half_removed(plan, slot)]
+    if not slots:
+        raise ActionRefused(
+            f"Registry and ledger of {plan.request.model} no longer disagree about this.", next="Reload to see the present state."
+        )
+
+
+def _accepts_observed(plan: MovePlan, slot: Slot) -> bool:
+    """Does the request keep the version where this slot shows it, in or out?"""
+    is_observed = plan.request.version in plan.status.state.observed_slots[slot].holders
+    return is_observed == (SLOTS[slot] == plan.request.to_stage)
+
+
+def _is_half_removed(plan: MovePlan, slot: Slot) -> bool:
+    """Did the holder lose only its alias or only its stage, and does the request remove it completely?"""
+    observed, desired = plan.status.state.observed_slots[slot], plan.status.state.settled_holders()[slot]
+    return slot_of(plan.request.to_stage) is None and observed.holders == desired.holders == (plan.request.version,)
+
+
+def _is_undecided(plan: MovePlan) -> bool:
+    """Was the version deleted while it held a slot, or is it in a slot without any decision so far?"""
+    slot, state = slot_of(plan.request.to_stage), plan.status.state
+    if slot is None:
+        return bool(plan.lost_slots)
+    recorded_holders, current_holders = state.observed_slots[slot].holders, plan.status.snapshot.slot_states[slot].holders
+    is_managed = state.settled_holders()[slot].is_managed
+    return not is_managed and recorded_holders == current_holders == (plan.request.version,)
+
+
+def _describe(holders_text: str) -> str:
+    return version_list(() if holders_text == NO_HOLDER else holders_text.split(","))

@@ -14,8 +14,9 @@ from lib.ledger.entry.types import Observed, Opened
 from lib.ledger.entry.vocabulary import SLOTS, Slot
 from lib.ledger.state.replay import BookState
 from lib.ledger.state.settlements import has_trusted_closing, mark_settled, read_settlements
-from lib.registry.drift import Drift, DriftResolution, find_drifts, unrecorded_changes
+from lib.registry.drift import Drift, find_drifts, unrecorded_changes
 from lib.registry.model_status import ModelStatus
+from lib.registry.move_plan import MoveRequest
 from lib.registry.snapshot import version_sort_key
 from lib.text import version_list
 
@@ -28,7 +29,7 @@ _NEW_DECISION_ADVICE = "Decide which version belongs in Production. This notice 
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to report about a model. `resolutions` are the decisions that settle it; without any, `next` says what to do.
+    """One thing to report about a model. `resolutions` are the moves that settle it; without any, `next` says what to do.
 
     `slot` is the slot concerned, if any. `position` is the entry that recorded it, 0 if unrecorded.
     """
@@ -38,7 +39,7 @@ class Notice:
     next: str
     severity: Severity = "drift"
     slot: Slot | None = None
-    resolutions: tuple[DriftResolution, ...] = ()
+    resolutions: tuple[MoveRequest, ...] = ()
     position: int = 0
 
 
@@ -55,7 +56,7 @@ def collect_notices(
         *_deletion_notices(status),
         *(_drift_notice(status, drift, keys) for drift in find_drifts(status)),
         *_unrecorded_notices(status),
-        *_recorded_notices(status.state),
+        *_recorded_notices(status),
         *_source_run_notices(deleted_source_runs),
     )
     return tuple(sorted(notices, key=lambda notice: ("broken", "drift", "told").index(notice.severity)))
@@ -120,7 +121,7 @@ def _deletion_notice(status: ModelStatus, slot: Slot, version: str) -> Notice:
         f" {'' if is_held else f'{SLOTS[slot]} is empty now.'}".rstrip(),
         "Move another version there, or accept the empty stage with a reason.",
         slot=slot,
-        resolutions=() if is_held else (DriftResolution("adopt", version, "Archived"),),
+        resolutions=() if is_held else (MoveRequest(status.snapshot.model, version, "Archived", "adopt"),),
         position=_deletion_position(status.state, version),
     )
 
@@ -157,8 +158,9 @@ def _unrecorded_notices(status: ModelStatus) -> list[Notice]:
     ]
 
 
-def _recorded_notices(state: BookState) -> list[Notice]:
+def _recorded_notices(status: ModelStatus) -> list[Notice]:
     """Recorded outside changes that moved no version, until the next decision."""
+    state = status.state
     last_position = max((intent.position for intent in state.intents), default=0)
     notices = []
     for entry in state.current_life_entries:
@@ -168,7 +170,7 @@ def _recorded_notices(state: BookState) -> list[Notice]:
             case Opened(why="re-created", now=slot_states) if not last_position:
                 means = "Its versions are new ones, so earlier decisions do not apply to them."
                 resolutions = tuple(
-                    DriftResolution("adopt", slot_state.holders[0], SLOTS[slot])
+                    MoveRequest(status.snapshot.model, slot_state.holders[0], SLOTS[slot], "adopt")
                     for slot, slot_state in slot_states.items()
                     if len(slot_state.holders) == 1
                 )

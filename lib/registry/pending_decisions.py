@@ -9,7 +9,7 @@ from lib.ledger.entry.types import Decided
 from lib.ledger.entry.vocabulary import Actor, slot_of
 from lib.ledger.queries.actor_names import NameStatus, name_in_sentence, writer_status
 from lib.registry.model_status import ModelStatus
-from lib.registry.move_plan import Move, preview_intent
+from lib.registry.moves import Move, preview_intent
 from lib.text import format_count
 
 

@@ -11,7 +11,7 @@ from lib.backends.capabilities import read_capabilities
 from lib.backends.permissions import Permission, Resource, find_ledger_resource, find_missing_permission
 from lib.backends.registry_uri import require_one_registry
 from lib.errors import MissingPermission, NotWritable
-from lib.registry.move_plan import Move
+from lib.registry.moves import Move
 
 
 def required_permission(moves: Iterable[Move]) -> Permission:

@@ -12,7 +12,7 @@ from lib.ledger.entry.vocabulary import Reason
 from lib.ledger.storage.book import Writer
 from lib.registry.convergence import carry_out, give_up
 from lib.registry.model_status import ModelStatus
-from lib.registry.move_plan import Move, preview_intent, preview_plan
+from lib.registry.moves import Move, preview_intent, preview_plan
 from lib.registry.permission_check import require_ledger_permission, require_move_permission
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recovery_plan import plan_give_up

@@ -9,7 +9,7 @@ from lib.ledger.entry.types import EMPTY_SLOT_STATES, Closing, Decided, Observed
 from lib.ledger.entry.vocabulary import SLOTS, Slot, Stage, slot_of
 from lib.ledger.state.replay import BookState, DesiredHolder
 from lib.ledger.state.settlements import has_trusted_closing
-from lib.registry.move_plan import Move, make_stage_move, settled_or
+from lib.registry.moves import Move, make_stage_move, settled_or
 from lib.registry.snapshot import RegistrySnapshot, version_sort_key
 
 NOBODY = ""

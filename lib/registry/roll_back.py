@@ -1,13 +1,13 @@
 """Rollback: return an earlier holder to Production if it still exists with its model files."""
 
 from lib.errors import ActionRefused
-from lib.ledger.entry.vocabulary import Reason
 from lib.ledger.state.holdings import recorded_holdings
 from lib.ledger.state.replay import BookState
 from lib.ledger.storage.book import Writer
 from lib.registry.lineage import has_model_files
 from lib.registry.model_status import ModelStatus, explain_recorded
-from lib.registry.promote import MoveRequest, MoveResult, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import MoveResult, move_version
 from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import require_version
@@ -26,7 +26,7 @@ def rollback_target(writer: Writer, status: ModelStatus) -> str | None:
     return next((number for number in existing if has_model_files(writer.backend, status.snapshot.model, number)), None)
 
 
-def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None, expected_holder: str | None) -> MoveResult:
+def roll_back(writer: Writer, model: str, to_version: str | None, decision: Decision) -> MoveResult:
     """Return an earlier holder to Production, by default the last other one that still exists with its model files.
 
     Raises ActionRefused if there is none, or if `to_version` was never in Production or its files are gone.
@@ -36,7 +36,7 @@ def roll_back(writer: Writer, model: str, reason: Reason, to_version: str | None
     status = sync_model_status(writer, model)
     with explain_recorded(status):
         target = _require_target(writer, status, to_version)
-    return move_version(writer, MoveRequest(model, target, "Production", reason, "roll_back", expected_holder))
+    return move_version(writer, MoveRequest(model, target, "Production", "roll_back"), decision)
 
 
 def _require_target(writer: Writer, status: ModelStatus, to_version: str | None) -> str:

@@ -12,7 +12,8 @@ from lib.backends.mlflow_client import client, installed_mlflow_version
 from lib.errors import Unreachable
 from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.storage.book import read_book
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.verify import verify
 from tests.support.browser import free_port
 from tests.support.ledger_stores import book_id_of, ledger_findings, make_writer
@@ -113,7 +114,7 @@ def test_an_unknown_server_version_gets_the_smallest_limits_of_any_version(mlflo
         client(backend).create_registered_model(model)
         client(backend).create_model_version(model, "s3://nowhere/1")
         reason = make_reason("better", "Measured better on the same rows. " * 30)
-        assert move_version(make_writer(backend), MoveRequest(model, "1", "Production", reason)).outcome == "applied"
+        assert move_version(make_writer(backend), MoveRequest(model, "1", "Production"), Decision(reason)).outcome == "applied"
         state = read_book(backend, book_id_of(backend, model))
         values = client(backend).get_run(book_id_of(backend, model)).data.params.values()
         assert max(map(len, values)) <= 500

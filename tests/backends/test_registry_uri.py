@@ -12,7 +12,7 @@ from lib.registry.promote import move_version
 from lib.registry.reader import read_all_snapshots, read_book_state
 from lib.registry.register import register
 from tests.conftest import copy_store
-from tests.support.ledger_stores import make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_trained_run, make_writer
 from tests.support.registry_factories import move_request
 
 
@@ -44,7 +44,7 @@ def test_neither_a_registration_nor_a_promotion_leaves_anything(split):
     make_registered_model(runs)
     for act in (
         lambda: register(make_writer(runs), make_trained_run(runs), "wine"),
-        lambda: move_version(make_writer(runs), move_request("1")),
+        lambda: move_version(make_writer(runs), move_request("1"), DECISION),
     ):
         with pytest.raises(ActionRefused, match="Unset MLFLOW_REGISTRY_URI"):
             act()

@@ -4,9 +4,10 @@ import pytest
 from click.testing import CliRunner
 
 from lib.cli import podium
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from tests.support.entry_signing import fingerprint_of, make_private_key
-from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_writer
 from tests.support.verified_names import make_verified_writer, plant_decision
 
 WHY = ["--category", "better", "--reason", "Measured better on the same rows, twice."]
@@ -37,7 +38,7 @@ def test_the_first_promotion_makes_the_key_and_asks_nothing(run, fresh_store):
 
 def test_a_decision_that_a_stranger_planted_claims_to_be_hers_everywhere(run, fresh_store, tmp_path):
     make_registered_model(fresh_store)
-    move_version(make_verified_writer(fresh_store, tmp_path / "podium"), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_verified_writer(fresh_store, tmp_path / "podium"), MoveRequest("wine", "1", "Production"), DECISION)
     assert "claims to be" not in lines_of("history", "wine")
     plant_decision(fresh_store)
     plant_decision(fresh_store, MAL)
@@ -56,7 +57,7 @@ def test_a_decision_that_a_stranger_planted_claims_to_be_hers_everywhere(run, fr
 def test_an_answer_names_her_as_verified_only_on_a_podium_that_trusts_the_key(run, fresh_store, tmp_path):
     make_registered_model(fresh_store)
     writer = make_verified_writer(fresh_store, tmp_path / "another podium")
-    move_version(writer, MoveRequest("wine", "1", "Production", REASON))
+    move_version(writer, MoveRequest("wine", "1", "Production"), DECISION)
     fingerprint, at = fingerprint_of(writer.signer.load_key()), writer.clock().isoformat()
 
     def ask():
@@ -99,7 +100,7 @@ def test_a_new_key_leaves_what_was_written_trusted_until_the_earlier_one_is_dist
 
 def test_verify_tells_people_how_many_entries_are_signed(run, fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     assert "4 entries (4 not signed), seen here for the first time, chain intact" in lines_of("verify", "wine")
     run("promote", "wine", "2", "--to", "Production", *WHY)
     assert "signed by a trusted key, 4 not signed), chain intact" in lines_of("verify", "wine")

@@ -18,8 +18,9 @@ from lib.cli.output import print_json, print_lines
 from lib.cli.packet import MAX_PACKET_BYTES
 from lib.cli.verify import MAX_ANCHORS_BYTES
 from lib.ledger.imports.file_parser import MAX_FILE_BYTES
-from lib.registry.promote import MoveRequest, move_version
-from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
+from tests.support.ledger_stores import DECISION, make_registered_model, make_trained_run, make_writer
 from tests.support.registry_factories import leave_intent_open
 
 FORGED = "v9 of fraud is in Production (entry 99)."
@@ -76,7 +77,7 @@ def hostile_store(tmp_path_factory, empty_database):
     mlflow.update_registered_model("wine", HOSTILE)
     mlflow.set_registered_model_tag("wine", "podium.book", HOSTILE)
     mlflow.delete_registered_model_tag("wine", "podium.book")
-    move_version(make_writer(store, HOSTILE), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(store, HOSTILE), MoveRequest("wine", "1", "Production"), DECISION)
     leave_intent_open(store)
     mlflow.set_registered_model_alias("wine", "production", "3")
     return store

@@ -19,12 +19,13 @@ from lib.ledger.storage.book_index import find_book_id
 from lib.ledger.storage.signing_keys import create_signer
 from lib.registry import lineage
 from lib.registry.change_recorder import append_registered
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.faulty_proxy import SLOW_SECONDS, serve_faulty_proxy
-from tests.support.ledger_stores import REASON, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_trained_run, make_writer
 from tests.support.registry_factories import check_at_rest, entry_types, finish_open_decisions
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -133,7 +134,7 @@ def model(mlflow_server):
     status = sync_model_status(writer, name)
     for version in status.snapshot.versions.values():
         append_registered(writer, status, version)
-    move_version(writer, MoveRequest(name, "1", "Production", REASON))
+    move_version(writer, MoveRequest(name, "1", "Production"), DECISION)
     return name
 
 
@@ -196,7 +197,7 @@ def check_settled(backend, model):
     assert len(holders(backend, model)) == 1
     check_at_rest(backend, model)
     version = challenger(backend, model)
-    assert move_version(signing_writer(backend), MoveRequest(model, version, "Production", REASON)).outcome == "applied"
+    assert move_version(signing_writer(backend), MoveRequest(model, version, "Production"), DECISION).outcome == "applied"
     assert holders(backend, model) == (version,)
     check_at_rest(backend, model)
 

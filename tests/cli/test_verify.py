@@ -9,10 +9,11 @@ from click.testing import CliRunner
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import INDEX_EXPERIMENT
 from lib.cli import podium
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from tests.support.git_repository import git
 from tests.support.git_repository import repository as repository  # noqa: PLC0414 - a fixture
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def two_books(run, fresh_store):
     """Two books on the backend of the commands."""
     for name in ("wine", "red wine"):
         make_registered_model(fresh_store, name)
-        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production"), DECISION)
     return fresh_store
 
 

@@ -6,8 +6,9 @@ from click.testing import CliRunner
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from lib.registry import head_watch
-from lib.registry.promote import MoveRequest, move_version
-from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
+from tests.support.ledger_stores import DECISION, REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
 from tests.support.ledger_tampering import drop_the_tags, execute, purge_run, replace_the_record
 
 
@@ -17,7 +18,7 @@ def recorded(run, fresh_store, monkeypatch):
     monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
     clear_book_cache()
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     return fresh_store
 
 
@@ -73,7 +74,7 @@ def test_a_replaced_record_is_a_finding_of_the_model_itself(run, recorded, argum
 @pytest.mark.parametrize("arguments", [(), ("wine",)])
 def test_a_record_that_was_removed_for_good_is_a_finding_though_nothing_of_it_is_left(run, recorded, arguments):
     make_registered_model(recorded, "beer")
-    move_version(make_writer(recorded), MoveRequest("beer", "1", "Production", REASON))
+    move_version(make_writer(recorded), MoveRequest("beer", "1", "Production"), DECISION)
     run("verify")
     book_id = book_id_of(recorded)
     client(recorded).delete_registered_model("wine")

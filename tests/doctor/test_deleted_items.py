@@ -19,13 +19,14 @@ from lib.doctor.fixes import mlflow_gc
 from lib.doctor.fixes.deletion_impact import assess_run_deletion
 from lib.doctor.types import CONFIRMATION_INPUT, FixContext, offer_fix
 from lib.errors import ActionRefused, BackendError, BadInput, NotFound, PodiumError
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.support.doctor_stores import KEY
-from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -141,7 +142,7 @@ def test_what_a_version_was_made_from_stays_whether_it_is_held_or_not(context):
     )
     for run_id in (champion_id, unstaged_id):
         register(make_writer(context.backend), run_id, "wine")
-    move_version(make_writer(context.backend), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(context.backend), MoveRequest("wine", "1", "Production"), DECISION)
     experiment_id = read_run(context.backend, champion_id).experiment_id
     client(context.backend).delete_experiment(experiment_id)
     for offer, version in (

@@ -20,12 +20,13 @@ from lib.doctor.checks.good_practice import is_vague
 from lib.doctor.secret_detection import find_secret, mask_secrets
 from lib.doctor.types import CONFIRMATION_INPUT, offer_fix
 from lib.errors import ActionRefused, BadInput
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
 from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets
-from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -99,7 +100,7 @@ def test_metadata_of_a_parent_counts_for_its_children_unless_it_is_specific_to_e
 def test_a_champion_without_description_is_reported_until_it_has_one(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).summary == "none in Production"
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     client(fresh_store).update_registered_model("wine", "")
     client(fresh_store).update_model_version("wine", "1", "")
     assert finding_of(fresh_store, good_practice.MODEL_DESCRIPTIONS_CHECK).evidence == (("wine", "v1"),)
@@ -320,7 +321,7 @@ def test_the_record_is_verified_and_an_external_change_is_reported(fresh_store):
         "none recorded yet",
     ]
     register(make_writer(fresh_store), make_trained_run(fresh_store), "wine")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     assert {finding.level for finding in findings_by_check(fresh_store, *ledger.CHECKS).values()} == {"fine"}
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     assert finding_of(fresh_store, ledger.DRIFT_CHECK).title == "wine was changed outside Podium"

@@ -20,7 +20,8 @@ from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery, query_as_of
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import find_candidates, register
 from lib.registry.roll_back import roll_back
@@ -95,11 +96,11 @@ def test_from_a_launched_demo_to_production_and_back(journey_backend, tmp_path, 
     for run_id in run_ids:
         register(make_writer(journey_backend), run_id, model)
     assert find_candidates(journey_backend, run_ids[0])
-    first = move_version(make_writer(journey_backend), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER))
-    second = move_version(make_writer(journey_backend), MoveRequest(model, "2", "Production", REASON, expected_holder="1"))
+    first = move_version(make_writer(journey_backend), MoveRequest(model, "1", "Production"), Decision(REASON, NO_HOLDER))
+    second = move_version(make_writer(journey_backend), MoveRequest(model, "2", "Production"), Decision(REASON, "1"))
     assert (first.outcome, second.outcome, second.displaced_versions) == ("applied", "applied", ("1",))
     between = read_book_state(journey_backend, model).last_observed_at
-    assert roll_back(make_writer(journey_backend), model, REASON, None, "2").version == "1"
+    assert roll_back(make_writer(journey_backend), model, None, Decision(REASON, "2")).version == "1"
 
     snapshot = read_snapshot(journey_backend, model)
     assert snapshot.slot_states["production"].holders == ("1",)

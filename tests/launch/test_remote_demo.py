@@ -16,7 +16,8 @@ from lib.jobs import job_queue
 from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_snapshot
 from lib.registry.register import find_candidates, register
 from tests.support.dagshub_server import token
@@ -120,10 +121,7 @@ def test_without_logged_models_it_still_registers_and_reaches_production(dagshub
     assert candidate.source.endswith("/artifacts/model")
     model = f"remote-{time.time_ns()}"
     assert register(make_writer(ana), run.info.run_id, model).version == "1"
-    assert (
-        move_version(make_writer(ana), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER)).outcome
-        == "applied"
-    )
+    assert move_version(make_writer(ana), MoveRequest(model, "1", "Production"), Decision(REASON, NO_HOLDER)).outcome == "applied"
     assert read_snapshot(ana, model).slot_states["production"].holders == ("1",)
 
 

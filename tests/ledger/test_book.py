@@ -14,11 +14,12 @@ from lib.ledger.entry.vocabulary import Actor, declared_actor
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.book_index import ensure_book, find_book_id, read_index_params
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reconcile import sync_model_status
 from lib.text import clean_text
 from tests.support.ledger_factories import make_opened
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 
 WINE = ModelIncarnation("wine", "a")
 
@@ -119,7 +120,7 @@ def test_a_backend_that_fails_after_the_decision_says_that_it_is_recorded(monkey
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", locked)
     with pytest.raises(Busy, match="The decision is in the ledger"):
-        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     assert len(read_book(fresh_store, book_id_of(fresh_store)).open_intents) == 1
 
 

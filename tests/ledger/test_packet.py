@@ -25,9 +25,10 @@ from lib.ledger.packet.html_hashes import split_page
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.registry.audit_queries import AsOfQuery
+from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.register import register
 from tests.conftest import copy_store
@@ -47,8 +48,8 @@ def store(empty_database, tmp_path_factory):
     backend = copy_store(empty_database, tmp_path_factory.mktemp("packet") / "store")
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444)):
         register(make_writer(backend), make_trained_run(backend, name, accuracy), "wine", "Trees.")
-    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
-    move_version(make_writer(backend, "<b>bo</b>"), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
+    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production"), Decision(HOSTILE_REASON))
+    move_version(make_writer(backend, "<b>bo</b>"), MoveRequest("wine", "2", "Production"), Decision(HOSTILE_REASON))
     return backend
 
 
@@ -128,7 +129,7 @@ def test_a_packet_of_an_answer_holds_the_whole_book_and_the_answer_follows_from_
 
 def test_a_move_nobody_recorded_is_in_the_packet_of_an_answer(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), Decision(HOSTILE_REASON))
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
     packet = make_answer_packet(fresh_store)
@@ -139,7 +140,7 @@ def test_a_move_nobody_recorded_is_in_the_packet_of_an_answer(fresh_store):
 
 def test_a_version_with_a_huge_metric_has_its_packets(fresh_store):
     register(make_writer(fresh_store), make_trained_run(fresh_store, "forest-1-tree", 1.5e17), "wine", "Trees.")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), Decision(HOSTILE_REASON))
     for packet in (build_decision_packet(make_writer(fresh_store), "wine", "3"), make_answer_packet(fresh_store)):
         for text in (render_packet(packet), document_to_json(hashed_document(packet))):
             assert verify_packet(text.encode()).mismatches == ()
@@ -147,7 +148,7 @@ def test_a_version_with_a_huge_metric_has_its_packets(fresh_store):
 
 def test_a_model_that_was_deleted_still_has_its_packets(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), Decision(HOSTILE_REASON))
     client(fresh_store).delete_registered_model("wine")
     packet = build_decision_packet(make_writer(fresh_store), "wine", "2")
     assert packet.registry["created"] is None
@@ -156,10 +157,10 @@ def test_a_model_that_was_deleted_still_has_its_packets(fresh_store):
 
 def test_what_does_not_fit_in_the_book_is_in_the_packet_and_stray_values_keep_their_place(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), Decision(HOSTILE_REASON))
     head = read_book_state(fresh_store, "wine").book.head
     client(fresh_store).log_param(book_id_of(fresh_store), f"{head + 1:06d}", "a stray <b>value</b>")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "2", "Production", HOSTILE_REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "2", "Production"), Decision(HOSTILE_REASON))
     packet = make_answer_packet(fresh_store)
     assert [finding["what"] for finding in packet.verify] == ["void"]
     assert packet.book.head > head + 2
@@ -285,7 +286,7 @@ def test_a_packet_carries_no_secret(store, decision, monkeypatch):
     registry = client(store)
     registry.create_registered_model("leaky")
     registry.create_model_version("leaky", "s3://key:hunter2@bucket/model?X-Amz-Signature=abc")
-    move_version(make_writer(store), MoveRequest("leaky", "1", "Production", HOSTILE_REASON))
+    move_version(make_writer(store), MoveRequest("leaky", "1", "Production"), Decision(HOSTILE_REASON))
     page = render_packet(make_answer_packet(store, "leaky"))
     assert not [secret for secret in ("s3cret-word", "t0ken-word", "hunter2", "X-Amz-Signature") if secret in page]
 

@@ -18,14 +18,15 @@ from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.storage.book import Writer
 from lib.registry.audit_queries import AsOfQuery
+from lib.registry.move_plan import MoveRequest
 from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
 from lib.registry.packet_page import render_packet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from tests.conftest import copy_store
 from tests.support.entry_signing import fingerprint_of, key_text_of, make_private_key, make_signer, sign_fields
-from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_writer
 
 MAL = make_private_key("mal")
 
@@ -48,7 +49,7 @@ def store(empty_database, tmp_path_factory, home):
     make_registered_model(backend)
     sync_model_status(make_writer(backend), "wine")
     writer = Writer(backend, Actor(name="ana", how="server"), make_writer(backend).clock, make_signer(home))
-    move_version(writer, MoveRequest("wine", "1", "Production", REASON))
+    move_version(writer, MoveRequest("wine", "1", "Production"), DECISION)
     return backend
 
 

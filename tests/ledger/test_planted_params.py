@@ -26,9 +26,10 @@ from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.book_index import ensure_book
 from lib.registry.audit_queries import AsOfQuery, query_as_of, query_as_of_all, read_audit_log
 from lib.registry.model_survey import survey_models
+from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.notices import collect_notices
 from lib.registry.packet_builder import build_decision_packet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.verify import verify, verify_all
@@ -44,7 +45,7 @@ from tests.support.ledger_stores import (
 
 
 def promote(backend, version, model="wine", reason=REASON):
-    return move_version(make_writer(backend), MoveRequest(model, version, "Production", reason))
+    return move_version(make_writer(backend), MoveRequest(model, version, "Production"), Decision(reason))
 
 
 def answers(backend, model="wine"):

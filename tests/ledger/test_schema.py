@@ -13,14 +13,15 @@ from lib.ledger.entry.vocabulary import MIN_REASON_LENGTH, make_reason
 from lib.ledger.storage.book import append
 from lib.registry.correct_entry import append_correction
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.entry_signing import make_private_key
 from tests.support.ledger_entries import make_body_of_each_type, make_newer_entry
 from tests.support.ledger_factories import COMMON_FIELDS
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_writer
 
 SCHEMA_FILE = PROJECT_ROOT / "docs" / "entries.schema.json"
 BODIES = make_body_of_each_type(COMMON_FIELDS)
@@ -64,7 +65,7 @@ def test_entries_that_were_really_written_fit_the_published_schema(fresh_store):
     book_writer = make_writer(fresh_store)
     lines = b"when,version,to,by,reason,metric.auc\n2022-02-07,1,Production,ana,it was the first,0.9\n"
     import_history(book_writer, "wine", ImportFile("a.csv", lines))
-    move_version(book_writer, MoveRequest("wine", "1", "Production", REASON))
+    move_version(book_writer, MoveRequest("wine", "1", "Production"), DECISION)
     entry = read_book_state(fresh_store, "wine").book.entries[1]
     append_correction(
         book_writer,
@@ -94,7 +95,7 @@ def test_a_signed_entry_of_a_newer_schema_is_read_as_far_as_it_is_known_and_noth
     assert entry.body.reason.text == "Something that schema 3 can say."
     head = read_book_state(fresh_store, "wine").book.head
     for write in (
-        lambda: move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)),
+        lambda: move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION),
         lambda: import_history(
             make_writer(fresh_store), "wine", ImportFile("a.csv", b"when,version,to\n2022-02-07T09:00Z,1,Production\n")
         ),
@@ -117,7 +118,7 @@ def test_a_body_that_is_no_json_is_shown_and_the_writing_goes_on(fresh_store):
     value, _ = encode_entry(str(ULID()), "{ this is no JSON", book.chain)
     client(fresh_store).log_param(book_id_of(fresh_store), param_key(book.head + 1), value)
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.note == "not readable"
-    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION).outcome == "applied"
 
 
 def test_an_unknown_type_of_this_schema_is_shown_and_changes_nothing(fresh_store):

@@ -29,7 +29,8 @@ from lib.ledger.state import volumes
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.storage.book import Writer, append, read_book
 from lib.ledger.storage.book_index import ensure_book
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.verify import verify
 from tests.support.entry_signing import (
@@ -44,7 +45,7 @@ from tests.support.entry_signing import (
 )
 from tests.support.ledger_entries import make_newer_entry
 from tests.support.ledger_factories import make_book_state, make_opened
-from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, clear_book_cache, make_registered_model, make_writer
 from tests.support.ledger_workers import append_signed, run_together
 
 ANA, MAL = make_private_key("ana's Podium"), make_private_key("mal")
@@ -240,19 +241,19 @@ def put(backend, param):
 
 def test_only_a_signed_entry_of_a_newer_schema_stops_the_writing(fresh_store, signing_writer):
     make_registered_model(fresh_store)
-    move_version(signing_writer, MoveRequest("wine", "1", "Production", REASON))
+    move_version(signing_writer, MoveRequest("wine", "1", "Production"), DECISION)
     state = read_book_state(fresh_store, "wine")
     put(fresh_store, make_newer_entry(state))
-    assert move_version(signing_writer, MoveRequest("wine", "2", "Production", REASON)).outcome == "applied"
+    assert move_version(signing_writer, MoveRequest("wine", "2", "Production"), DECISION).outcome == "applied"
     key, value = make_newer_entry(read_book_state(fresh_store, "wine"), MAL)
     put(
         fresh_store,
         (key, make_text_param(read_book_state(fresh_store, "wine").book, value.split(" ", 3)[3].replace("zoe", "zac"))[1]),
     )
-    assert move_version(signing_writer, MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(signing_writer, MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
     put(fresh_store, make_newer_entry(read_book_state(fresh_store, "wine"), MAL))
     with pytest.raises(LedgerBroken, match="newer schema"):
-        move_version(signing_writer, MoveRequest("wine", "1", "Production", REASON))
+        move_version(signing_writer, MoveRequest("wine", "1", "Production"), DECISION)
     whats = [finding.what for finding in verify(fresh_store, "wine").findings if finding.what != "clock ran backwards"]
     assert sorted(whats) == ["newer schema"] * 3 + ["signature does not fit", "unsigned after signed"]
 
@@ -291,7 +292,7 @@ def test_everything_that_podium_writes_is_signed_in_every_volume(monkeypatch, fr
     clear_book_cache()
     make_registered_model(fresh_store)
     for n in (1, 2, 3):
-        move_version(signing_writer, MoveRequest("wine", str(n), "Production", REASON))
+        move_version(signing_writer, MoveRequest("wine", str(n), "Production"), DECISION)
     verification = verify(fresh_store, "wine")
     assert {entry.body.type for entry in verification.book.entries} >= {"OPENED", "REGISTERED", "DECIDED", "APPLIED", "VOLUME"}
     assert len(verification.book.volumes) > 1

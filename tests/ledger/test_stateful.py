@@ -31,14 +31,15 @@ from lib.ledger.state.replay import is_fulfilled
 from lib.ledger.storage.book import append, read_book
 from lib.registry.drift import find_drifts
 from lib.registry.model_status import intents_in_flight
-from lib.registry.promote import MoveRequest, _decision_body, move_version
+from lib.registry.move_plan import MoveRequest, make_entry, plan_move
+from lib.registry.promote import move_version
 from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.recover import recover_decisions
 from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from tests.conftest import copy_store
-from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_writer
 from tests.support.registry_factories import finish_open_decisions
 
 REGISTRY_WRITES = ("set_registered_model_alias", "delete_registered_model_alias", "transition_model_version_stage")
@@ -201,18 +202,18 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(n=VERSIONS)
     def promote(self, n):
-        self.carry_out(MoveRequest("wine", self.version(n), "Production", REASON))
+        self.carry_out(MoveRequest("wine", self.version(n), "Production"))
 
     @rule(n=VERSIONS, to=st.sampled_from(["Staging", "Production", "Archived", "None"]))
     def decide(self, n, to):
-        self.carry_out(MoveRequest("wine", self.version(n), to, REASON))
+        self.carry_out(MoveRequest("wine", self.version(n), to))
 
     @rule()
     def roll_back_champion(self):
         self.sync()
         drifted = self.drifted_slots
         try:
-            result = roll_back(make_writer(self.backend), "wine", REASON, None, None)
+            result = roll_back(make_writer(self.backend), "wine", None, DECISION)
             assert not drifted
             assert result.outcome in ("applied", "unchanged")
             COUNTS["rolled back"] += 1
@@ -228,7 +229,7 @@ class LedgerMachine(RuleBasedStateMachine):
         resolutions = [resolution for drift in find_drifts(status) for resolution in drift.resolutions]
         if resolutions:
             resolution = resolutions[n % len(resolutions)]
-            self.carry_out(MoveRequest("wine", resolution.version, resolution.to_stage, REASON, kind=resolution.kind))
+            self.carry_out(MoveRequest("wine", resolution.version, resolution.to_stage, kind=resolution.kind))
             COUNTS[resolution.kind] += 1
 
     @rule(
@@ -240,11 +241,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def die(self, n, to, write_limit, is_late):
         """Crash at a step of a decision, before or after any of its writes; it is finished at once, later, or never."""
         self.sync()
-        self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to, REASON)
+        self.client_watch.writes_left, request = write_limit, MoveRequest("wine", self.version(n), to)
         state_before, drifted_slots = self.state, self.drifted_slots
         self.is_uncertain = self.is_uncertain or bool(state_before.open_intents)
         try:
-            move_version(make_writer(self.backend), request)
+            move_version(make_writer(self.backend), request, DECISION)
         except ProcessDied:
             COUNTS["died"] += 1
         except ActionRefused:
@@ -293,9 +294,10 @@ class LedgerMachine(RuleBasedStateMachine):
         """Plant a decision in another's name with write access to the ledger only: it is not carried out."""
         self.sync()
         snapshot, status = self.snapshot, read_model_status(self.backend, "wine", utc_now())
-        request = MoveRequest("wine", self.version(n), to, REASON)
-        body = _decision_body(make_writer(self.backend, "mallory"), status.state, snapshot, request)
-        append(make_writer(self.backend, "mallory"), self.book_id, lambda _: body)
+        request = MoveRequest("wine", self.version(n), to)
+        mallory = make_writer(self.backend, "mallory")
+        body = make_entry(plan_move(status, request), DECISION, mallory.common_fields("wine"))
+        append(mallory, self.book_id, lambda _: body)
         sync_model_status(make_writer(self.backend), "wine")
         assert self.snapshot == snapshot
         COUNTS["planted"] += 1
@@ -356,7 +358,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.restoring_count += 1  # else the last deletion is not recorded yet and its mark still counts
         client(self.backend).delete_run(run_id)
         with pytest.raises(LedgerBroken):
-            move_version(make_writer(self.backend), MoveRequest("wine", version, "Production", REASON))
+            move_version(make_writer(self.backend), MoveRequest("wine", version, "Production"), DECISION)
         client(self.backend).restore_run(run_id)
         assert self.snapshot == snapshot_before
         COUNTS["restored"] += 1
@@ -367,7 +369,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.sync()
         state_before, drifted_slots = self.state, self.drifted_slots
         try:
-            result = move_version(make_writer(self.backend), request)
+            result = move_version(make_writer(self.backend), request, DECISION)
             assert result.outcome in ("applied", "unchanged", "overtaken")
             assert result.outcome == "unchanged" or request.kind in ("adopt", "revert") or not drifted_slots
             COUNTS[result.outcome] += 1

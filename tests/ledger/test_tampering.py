@@ -18,11 +18,12 @@ from lib.ledger.chain.anchor_text import ModelAnchor, parse_anchor
 from lib.ledger.chain.hash_chain import Anchor, chain_seed, encode_entry, param_key
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -43,7 +44,7 @@ def book(fresh_store):
     """A store with one book of nine places and no head tag on any version, so that only the chain counts."""
     make_registered_model(fresh_store)
     for version in "121":
-        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production"), DECISION)
     execute(fresh_store, "delete from model_version_tags")
     return TamperedBook(fresh_store, book_id_of(fresh_store))
 
@@ -105,7 +106,7 @@ def swap_the_last_two(book):
 def copy_from_another_book(book):
     make_registered_model(book.backend, "beer")
     for version in "121":
-        move_version(make_writer(book.backend), MoveRequest("beer", version, "Production", REASON))
+        move_version(make_writer(book.backend), MoveRequest("beer", version, "Production"), DECISION)
     for position, value in execute(
         book.backend, "select key, value from params where run_uuid = ? and key < ?", book_id_of(book.backend, "beer"), "1"
     ):
@@ -180,17 +181,17 @@ def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, 
 def test_a_broken_chain_stops_the_writing(book, tamper):
     tamper(book)
     with pytest.raises(LedgerBroken, match="chain broken"):
-        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION)
 
 
 @pytest.mark.parametrize("tamper", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
 def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, tamper):
     make_registered_model(fresh_store)
     for version in "121":
-        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production"), DECISION)
     tamper(TamperedBook(fresh_store, book_id_of(fresh_store)))
     with pytest.raises(LedgerBroken, match="anchor"):
-        move_version(make_writer(fresh_store), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", "3", "Production"), DECISION)
 
 
 def test_through_the_api_no_entry_can_be_edited_overwritten_or_deleted(book):
@@ -214,7 +215,7 @@ def test_strays_planted_through_the_api_are_named_at_their_places_and_never_bloc
     mlflow.log_param(book.run_id, param_key(PLACES + 30), "hello")
     mlflow.log_param(book.run_id, param_key(PLACES + 40), planted_value)
     assert book.find_problems(book.anchor) == [(10, "void"), (39, "beyond the end"), (49, "beyond the end")]
-    assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
 
 
 def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_gap_and_do_not_block_at_once(book):
@@ -223,7 +224,7 @@ def test_two_entries_planted_beyond_the_end_that_go_on_from_one_another_are_a_ga
     client(book.backend).log_param(book.run_id, param_key(PLACES + 30), first_value)
     client(book.backend).log_param(book.run_id, param_key(PLACES + 31), second_value)
     assert book.find_problems(book.anchor) == [(10, "gap")]
-    assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
 
 
 def test_a_well_formed_entry_under_a_false_name_shows_nowhere_and_that_is_said(book):
@@ -245,7 +246,7 @@ def test_a_deleted_book_is_named_and_a_restored_one_is_whole_again(book):
     mlflow.delete_run(book.run_id)
     assert book.find_problems(book.anchor) == [(0, "book deleted")]
     with pytest.raises(LedgerBroken, match="was deleted"):
-        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION)
     mlflow.restore_run(book.run_id)
     assert book.find_problems(book.anchor) == []
 
@@ -256,7 +257,7 @@ def test_a_book_that_was_removed_for_good_is_missing(book):
     assert [(v.model, [f.what for f in v.findings]) for v in verify_all(book.backend)] == [("wine", ["book missing"])]
     assert book.find_problems() == [(0, "book missing")]
     with pytest.raises((NotFound, LedgerBroken)):
-        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION)
 
 
 @pytest.mark.parametrize(
@@ -278,13 +279,13 @@ def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judg
     assert (wine.model, wine.book.head) == ("wine", PLACES)
     assert {f.what for f in wine.findings} <= {"book deleted"}
     with pytest.raises(LedgerBroken):
-        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION)
 
 
 def test_an_index_pointed_at_another_run_everywhere_is_a_replaced_book(book):
     point_the_index_at_another_run(client(book.backend))
     with pytest.raises(LedgerBroken, match="does not name"):
-        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION)
     with pytest.raises(LedgerBroken, match="does not name"):
         sync_model_status(make_writer(book.backend), "wine")
 
@@ -323,7 +324,7 @@ def test_a_clock_that_is_a_day_off_changes_no_order_and_is_told(fresh_store, ahe
         (make_writer(fresh_store), "3"),
         (skewed_writer, "1"),
     ):
-        assert move_version(book_writer, MoveRequest("wine", version, "Production", REASON)).outcome == "applied"
+        assert move_version(book_writer, MoveRequest("wine", version, "Production"), DECISION).outcome == "applied"
     state = read_book_state(fresh_store, "wine")
     assert [(e.body.version, e.body.by.name) for e in state.intents] == [("1", "ana"), ("2", "bo"), ("3", "ana"), ("1", "bo")]
     assert state.open_intents == ()

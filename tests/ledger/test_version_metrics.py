@@ -24,7 +24,8 @@ from tests.support.ledger_stores import make_trained_run, make_writer
 def entries(fresh_store):
     from lib.backends.mlflow_client import client
     from lib.ledger.state.holdings import recorded_holdings
-    from lib.registry.promote import MoveRequest, move_version
+    from lib.registry.move_plan import Decision, MoveRequest
+    from lib.registry.promote import move_version
     from tests.support.ledger_stores import REASON
 
     for n, (name, value) in enumerate((("forest-1-tree", 0.8), ("forest-5-trees", 0.9)), 1):
@@ -34,7 +35,7 @@ def entries(fresh_store):
                 client(fresh_store).log_metric(run_id, metric, number)
         client(fresh_store).log_metric(run_id, "auc", float("nan") if n == 1 else 0.95)
         register(make_writer(fresh_store), run_id, "wine", "Trees.")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), Decision(REASON))
     entries = read_book_state(fresh_store, "wine").book.entries
     assert recorded_holdings(entries)
     return entries

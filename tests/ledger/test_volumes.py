@@ -26,12 +26,20 @@ from lib.ledger.storage.book_index import ensure_book
 from lib.ledger.storage.inventory_reader import read_inventory
 from lib.registry.audit_queries import AsOfQuery, query_as_of, read_audit_log
 from lib.registry.ledger_search import read_indexed_books
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_all_books, read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
 from tests.support.ledger_factories import COMMON_FIELDS, EMPTY_CARRY, make_opened, make_volumes
-from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer, promote_in_turn
+from tests.support.ledger_stores import (
+    DECISION,
+    book_id_of,
+    clear_book_cache,
+    make_registered_model,
+    make_writer,
+    promote_in_turn,
+)
 from tests.support.ledger_workers import (
     append_and_die,
     append_often_in_small_volumes,
@@ -245,7 +253,7 @@ def test_every_book_is_the_same_with_and_without_what_is_remembered(fresh_store)
 def test_a_renamed_model_keeps_its_volumes(fresh_store):
     head = make_two_volume_book(fresh_store).book.head
     client(fresh_store).rename_registered_model("wine", "wine-old")
-    assert move_version(make_writer(fresh_store), MoveRequest("wine-old", "1", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine-old", "1", "Production"), DECISION).outcome == "applied"
     added_types = [entry.body.type for entry in read_book_state(fresh_store, "wine-old").book.entries if entry.position > head]
     assert [entry_type for entry_type in added_types if entry_type != "VOLUME"] == ["OBSERVED", "DECIDED", "APPLIED"]
 
@@ -257,10 +265,10 @@ def test_a_deleted_volume_stops_the_writing_and_is_named_by_verify(fresh_store, 
     assert "book deleted" in [f.what for f in verify(fresh_store, "wine").findings]
     clear_book_cache()
     with pytest.raises(LedgerBroken, match="deleted"):
-        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     client(fresh_store).restore_run(run_id)
     assert verify(fresh_store, "wine").findings == ()
-    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION).outcome == "applied"
 
 
 def plant_volume_end(backend, book_run_id, next_run_id):
@@ -287,7 +295,7 @@ def test_a_carry_that_its_entries_do_not_add_up_to_is_named_by_verify(fresh_stor
     book_run_id = sync_model_status(make_writer(fresh_store), "wine").book_id
     other_run_id = client(fresh_store).create_run(client(fresh_store).get_run(book_run_id).info.experiment_id).info.run_id
     plant_volume_end(fresh_store, book_run_id, other_run_id)
-    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION).outcome == "applied"
     assert [(f.position, f.what, f.blocks_writing) for f in verify(fresh_store, "wine").findings] == [
         (2, "carry differs", False),
         (2, "clock ran backwards", False),  # the planted value is from an earlier day

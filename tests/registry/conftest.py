@@ -2,9 +2,10 @@
 
 import pytest
 
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from tests.conftest import copy_store
-from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_writer
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +14,7 @@ def recorded_database(tmp_path_factory, empty_database):
     backend = copy_store(empty_database, tmp_path_factory.mktemp("recorded"))
     make_registered_model(backend)
     for version in "12":
-        move_version(make_writer(backend), MoveRequest("wine", version, "Production", REASON))
+        move_version(make_writer(backend), MoveRequest("wine", version, "Production"), DECISION)
     return backend.path
 
 

@@ -17,12 +17,13 @@ from lib.ledger.storage.book import Writer
 from lib.registry.drift import find_drifts
 from lib.registry.lineage import has_model_files, read_lineage
 from lib.registry.model_status import GRACE_PERIOD
-from lib.registry.promote import displaced_versions, move_version
+from lib.registry.move_plan import Decision, plan_move
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
 from lib.registry.roll_back import roll_back
-from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_trained_run, make_writer
 from tests.support.registry_factories import entry_types, finish_open_decisions, leave_intent_open, move_request
 
 
@@ -37,22 +38,22 @@ def later_writer(backend):
 
 def test_to_adopt_what_is_not_there_any_more_is_refused(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     with pytest.raises(ActionRefused, match="no longer disagree"):
-        move_version(make_writer(fresh_store), move_request("3", kind="adopt"))
+        move_version(make_writer(fresh_store), move_request("3", kind="adopt"), DECISION)
     move_outside(fresh_store, "3")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     sync_model_status(make_writer(fresh_store), "wine")
     move_outside(fresh_store, "1")
     client(fresh_store).transition_model_version_stage("wine", "3", "None")
     with pytest.raises(ActionRefused, match="no longer disagree"):
-        move_version(make_writer(fresh_store), move_request("3", kind="adopt", expected_holder="1"))
+        move_version(make_writer(fresh_store), move_request("3", kind="adopt"), Decision(REASON, "1"))
     assert read_snapshot(fresh_store, "wine").aliases["production"] == "1"
 
 
 def test_finishing_a_dead_decision_never_undoes_a_drift_in_another_slot(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     intent_id = leave_intent_open(fresh_store, "2", "Staging")
     move_outside(fresh_store, "3")
     finish_open_decisions(later_writer(fresh_store))
@@ -63,23 +64,23 @@ def test_finishing_a_dead_decision_never_undoes_a_drift_in_another_slot(fresh_st
 
 def test_adopting_one_slot_leaves_the_drift_of_the_other_to_be_decided(fresh_store):
     make_registered_model(fresh_store, versions=4)
-    move_version(make_writer(fresh_store), move_request("1"))
-    move_version(make_writer(fresh_store), move_request("2", "Staging"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    move_version(make_writer(fresh_store), move_request("2", "Staging"), DECISION)
     move_outside(fresh_store, "3")
     move_outside(fresh_store, "4", "Staging", "staging")
     status = sync_model_status(make_writer(fresh_store), "wine")
     assert {drift.slot for drift in find_drifts(status)} == {"production", "staging"}
-    move_version(make_writer(fresh_store), move_request("3", kind="adopt"))
+    move_version(make_writer(fresh_store), move_request("3", kind="adopt"), DECISION)
     assert read_snapshot(fresh_store, "wine").aliases["staging"] == "4"
     assert [drift.slot for drift in find_drifts(sync_model_status(make_writer(fresh_store), "wine"))] == ["staging"]
 
 
 def test_an_alias_moved_alone_can_be_adopted(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     sync_model_status(make_writer(fresh_store), "wine")
-    assert move_version(make_writer(fresh_store), move_request("3", kind="adopt")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("3", kind="adopt"), DECISION).outcome == "applied"
     snapshot = read_snapshot(fresh_store, "wine")
     assert snapshot.slot_states["production"].holders == ("3",)
     assert snapshot.versions["1"].stage == "Archived"
@@ -87,17 +88,17 @@ def test_an_alias_moved_alone_can_be_adopted(fresh_store):
 
 def test_several_that_stand_where_nobody_should_can_be_taken_out_together(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
-    move_version(make_writer(fresh_store), move_request("1", "Archived", kind="archive"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    move_version(make_writer(fresh_store), move_request("1", "Archived", kind="archive"), DECISION)
     for version in "23":
         client(fresh_store).transition_model_version_stage("wine", version, "Production")
     (drift,) = find_drifts(sync_model_status(make_writer(fresh_store), "wine"))
     revert = drift.resolutions[-1]
     assert move_version(
-        make_writer(fresh_store), move_request(revert.version, revert.to_stage, kind=revert.kind)
+        make_writer(fresh_store), move_request(revert.version, revert.to_stage, kind=revert.kind), DECISION
     ).displaced_versions == ("3",)
     assert read_snapshot(fresh_store, "wine").slot_states["production"].holders == ()
-    assert move_version(make_writer(fresh_store), move_request("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2"), DECISION).outcome == "applied"
 
 
 def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, monkeypatch):
@@ -133,7 +134,7 @@ def test_credentials_are_never_sent_to_a_host_that_a_version_names(fresh_store, 
 def test_a_nonsense_mlmodel_is_a_missing_lineage_and_no_crash(fresh_store, content):
     make_registered_model(fresh_store, versions=1)
     (fresh_store.artifact_folder / "plain-1" / "MLmodel").write_text(content)
-    assert move_version(make_writer(fresh_store), move_request("1")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("1"), DECISION).outcome == "applied"
     lineage = next(e.body.lineage for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "REGISTERED")
     assert lineage.missing
 
@@ -148,12 +149,12 @@ def test_whatever_fails_after_the_decision_says_that_it_is_recorded(monkeypatch,
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", fail)
     with pytest.raises((Busy, BadInput), match="The decision is in the ledger"):
-        move_version(make_writer(fresh_store), move_request("1"))
+        move_version(make_writer(fresh_store), move_request("1"), DECISION)
 
 
 def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypatch, fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     real = client(fresh_store).set_registered_model_alias
 
     def rename_first(*args):
@@ -163,7 +164,7 @@ def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypa
 
     monkeypatch.setattr(client(fresh_store), "set_registered_model_alias", rename_first)
     with pytest.raises(NotFound, match="The decision is in the ledger"):
-        move_version(make_writer(fresh_store), move_request("2"))
+        move_version(make_writer(fresh_store), move_request("2"), DECISION)
     finish_open_decisions(make_writer(fresh_store), "beer")
     assert read_snapshot(fresh_store, "beer").slot_states["production"].holders == ("2",)
 
@@ -175,7 +176,7 @@ def test_a_head_that_cannot_be_noted_does_not_undo_a_decision(monkeypatch, fresh
         raise MlflowException("locked", TEMPORARILY_UNAVAILABLE)
 
     monkeypatch.setattr(client(fresh_store), "set_model_version_tag", fail)
-    assert move_version(make_writer(fresh_store), move_request("1")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("1"), DECISION).outcome == "applied"
 
 
 def test_registering_that_fails_half_way_says_which_version_is_made(monkeypatch, fresh_store):
@@ -203,14 +204,14 @@ def test_the_time_of_a_move_is_the_stores_only_when_the_store_moved_a_stage(fres
     make_registered_model(fresh_store, stages={"1": "Production"})
     with closing(sqlite3.connect(fresh_store.path)) as db, db:
         db.execute("update model_versions set last_updated_time = 1600000000000")
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     applied = read_book_state(fresh_store, "wine").book.entries[-1].body
     assert (applied.type, applied.effective_at) == ("APPLIED", None)
 
 
 def test_an_outside_move_is_not_older_than_the_last_look_that_saw_all_was_well(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     synced_at = format_timestamp(datetime.now(UTC))
     sync_model_status(make_writer(fresh_store), "wine")
     move_outside(fresh_store, "3")
@@ -222,13 +223,13 @@ def test_an_outside_move_is_not_older_than_the_last_look_that_saw_all_was_well(f
 def test_a_champion_by_alias_alone_is_displaced_too(fresh_store):
     make_registered_model(fresh_store, aliases={"production": "1", "champion": "1"})
     status = sync_model_status(make_writer(fresh_store), "wine")
-    assert displaced_versions(status, move_request("2")) == ("1",)
-    assert move_version(make_writer(fresh_store), move_request("2")).displaced_versions == ("1",)
+    assert plan_move(status, move_request("2")).displaced == ("1",)
+    assert move_version(make_writer(fresh_store), move_request("2"), DECISION).displaced_versions == ("1",)
 
 
 def test_displaced_is_told_even_when_the_dead_had_archived_already(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     leave_intent_open(fresh_store)
     move_outside(fresh_store, "2")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -265,16 +266,16 @@ def test_datasets_of_the_same_name_are_all_kept(fresh_store):
 def test_a_guard_that_names_no_slot_must_expect_nobody(fresh_store):
     make_registered_model(fresh_store)
     with pytest.raises(ActionRefused, match="You expected v7"):
-        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="archive", expected_holder="7"))
+        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="archive"), Decision(REASON, "7"))
     assert (
-        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="archive", expected_holder="none")).outcome
+        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="archive"), Decision(REASON, "none")).outcome
         == "applied"
     )
 
 
 def test_holders_of_a_guard_may_come_in_any_order(fresh_store):
     make_registered_model(fresh_store, stages={"1": "Production", "2": "Production"}, aliases={"production": "2"})
-    assert move_version(make_writer(fresh_store), move_request("3", expected_holder="1,2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("3"), Decision(REASON, "1,2")).outcome == "applied"
 
 
 def test_a_model_with_an_odd_name_gets_its_next_version(fresh_store):
@@ -284,7 +285,7 @@ def test_a_model_with_an_odd_name_gets_its_next_version(fresh_store):
 
 def test_a_later_move_to_none_wins_over_an_earlier_archive(fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     leave_intent_open(fresh_store, "1", "Archived")
     leave_intent_open(fresh_store, "1", "None")
     finish_open_decisions(make_writer(fresh_store), "wine")
@@ -297,8 +298,8 @@ def test_a_roll_back_target_at_another_host_can_be_chosen_without_a_crash(fresh_
     for _ in range(2):
         client(fresh_store).create_model_version("wine", "http://elsewhere.invalid/x")
     for version in "12":
-        move_version(make_writer(fresh_store), move_request(version))
-    assert roll_back(make_writer(fresh_store), "wine", REASON, None, "2").version == "1"
+        move_version(make_writer(fresh_store), move_request(version), DECISION)
+    assert roll_back(make_writer(fresh_store), "wine", None, Decision(REASON, "2")).version == "1"
 
 
 def test_a_model_logged_through_a_server_is_not_called_broken_on_the_bare_database(fresh_store):

@@ -8,10 +8,11 @@ from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, NotFound
 from lib.registry.code_snippets import delete_run_snippet
 from lib.registry.delete_run import delete_run, read_dependents
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -49,7 +50,7 @@ def test_a_version_nobody_holds_is_named_and_does_not_forbid(fresh_store, source
 
 
 def test_the_source_of_the_champion_goes_only_when_its_id_is_typed(fresh_store, source):
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     dependents = read_dependents(fresh_store, source)
     use = dependents.versions_in_use[0]
     assert (use.stage, use.aliases, [holding.slot for holding in use.holdings]) == ("Production", ("production",), ["production"])
@@ -67,8 +68,8 @@ def test_an_alias_of_the_team_counts_as_use(fresh_store, source):
 
 
 def test_a_version_that_held_production_once_is_told_with_its_time(fresh_store, source):
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Archived", REASON, "archive"))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Archived", "archive"), DECISION)
     use = read_dependents(fresh_store, source).version_uses[0]
     assert use.holdings[0].until is not None
     assert not use.is_in_use
@@ -76,7 +77,7 @@ def test_a_version_that_held_production_once_is_told_with_its_time(fresh_store, 
 
 def test_a_move_between_the_look_and_the_deed_is_noticed(fresh_store, source):
     dependents = read_dependents(fresh_store, source)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Staging", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Staging"), DECISION)
     with pytest.raises(ActionRefused, match="since you looked"):
         delete_run(fresh_store, dependents, source[:8])
     assert lifecycle(fresh_store, source) == "active"
@@ -144,7 +145,7 @@ def test_a_server_tells_and_deletes_the_same(mlflow_server):
     name = "deleted by a test"
     run_id = make_trained_run(mlflow_server, "forest-77-trees")
     register(make_writer(mlflow_server), run_id, name)
-    move_version(make_writer(mlflow_server), MoveRequest(name, "1", "Staging", REASON))
+    move_version(make_writer(mlflow_server), MoveRequest(name, "1", "Staging"), DECISION)
     dependents = read_dependents(mlflow_server, run_id)
     assert [(use.model, use.version, use.stage) for use in dependents.versions_in_use] == [(name, "1", "Staging")]
     with pytest.raises(ActionRefused, match="In use"):

@@ -17,13 +17,15 @@ from lib.ledger.storage.book import append, read_book
 from lib.ledger.storage.index_run import find_index_id
 from lib.registry import head_watch
 from lib.registry.head_watch import HeadWatch, check_heads, find_head_alarms
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.settle import settle as settle_record
 from lib.registry.unsettled import list_unsettled
 from tests.conftest import copy_store
 from tests.support.ledger_stores import (
+    DECISION,
     REASON,
     book_id_of,
     clear_book_cache,
@@ -48,7 +50,7 @@ def recorded_database(tmp_path_factory, empty_database):
     backend = copy_store(empty_database, tmp_path_factory.mktemp("recorded"))
     make_registered_model(backend)
     for version in "12":
-        move_version(make_writer(backend), MoveRequest("wine", version, "Production", REASON))
+        move_version(make_writer(backend), MoveRequest("wine", version, "Production"), DECISION)
     return backend.path
 
 
@@ -79,7 +81,7 @@ def known_wine(writer):
 
 def promote(writer, version="3", model="wine", to="Production"):
     clear_book_cache()
-    return move_version(writer, MoveRequest(model, version, to, REASON)).outcome
+    return move_version(writer, MoveRequest(model, version, to), DECISION).outcome
 
 
 def check_no_decision(writer, what, model="wine"):
@@ -348,12 +350,8 @@ def test_a_person_looks_gives_a_reason_and_decisions_go_on(writer, monkeypatch, 
     assert (body.was.book, body.was.place, body.was.chain) == (was.book_id, was.position, was.chain)
     assert body.now.book == book_id_of(writer.backend)
     assert alarms(writer) == []
-    decision = (
-        MoveRequest("wine", "2", "Production", REASON, "adopt")
-        if change is cut_the_end
-        else MoveRequest("wine", "3", "Staging", REASON)
-    )
-    assert move_version(writer, decision).outcome == "applied"
+    request = MoveRequest("wine", "2", "Production", "adopt") if change is cut_the_end else MoveRequest("wine", "3", "Staging")
+    assert move_version(writer, request, DECISION).outcome == "applied"
     assert list_unsettled(writer.backend, "wine", watch_of(writer)).alarms == ()
     cut_book(writer.backend, 1)
     check_no_decision(writer, "book is shorter")

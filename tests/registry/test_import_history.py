@@ -18,14 +18,22 @@ from lib.ledger.queries.time_query import parse_time_query
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.correct_entry import append_correction
 from lib.registry.import_history import ImportFile, import_history
+from lib.registry.move_plan import MoveRequest
 from lib.registry.packet_builder import build_as_of_packet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import find_candidates
 from lib.registry.verify import verify
 from lib.ui.app.page_links import PROJECT_ROOT
-from tests.support.ledger_stores import REASON, book_id_of, ledger_findings, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    book_id_of,
+    ledger_findings,
+    make_registered_model,
+    make_trained_run,
+    make_writer,
+)
 
 EXAMPLES = PROJECT_ROOT / "docs" / "examples"
 FRAUD = EXAMPLES / "fraud-history.csv"
@@ -226,7 +234,7 @@ def test_what_happened_after_the_record_began_cannot_be_imported(fresh_store):
 
 def test_an_import_is_allowed_at_any_time_and_changes_no_wish_and_no_holder_that_the_ledger_saw(fresh_store):
     register_card_fraud(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("card-fraud", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("card-fraud", "1", "Production"), DECISION)
     before = read_book_state(fresh_store, "card-fraud")
     import_history(make_writer(fresh_store), "card-fraud", ImportFile("f.csv", FRAUD.read_bytes()))
     after = read_book_state(fresh_store, "card-fraud")

@@ -11,12 +11,13 @@ from lib.ledger.chain.hash_chain import param_key
 from lib.ledger.storage.index_run import create_ended_run
 from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.ledger_search import describe_absence
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.verify import verify, verify_all, verify_index
 from tests.conftest import copy_store
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     copy_run,
     delete_the_index_run,
@@ -53,7 +54,7 @@ def check_that_no_record_begins(backend, model="beer"):
     make_registered_model(backend, model)
     before = count_runs(backend)
     with pytest.raises(LedgerBroken, match="No new record begins"):
-        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON))
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production"), DECISION)
     with pytest.raises(LedgerBroken, match="No new record begins"):
         read_model_status(backend, model, datetime.now(UTC))
     with pytest.raises(LedgerBroken, match="Run verify"):
@@ -101,7 +102,7 @@ def test_books_whose_experiment_was_renamed_go_on_where_another_one_leads_to_the
     rename_the_ledger(mlflow)
     mlflow.create_experiment(LEDGER_EXPERIMENT, tags={INDEX_TAG: index})
     assert findings_by_model(recorded) == {"wine": []}
-    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
     assert book_id_of(recorded) == book
     make_registered_model(recorded, "beer")
     assert sync_model_status(make_writer(recorded), "beer").state.is_opened
@@ -185,7 +186,7 @@ def test_a_record_whose_experiments_were_renamed_is_found_by_its_seal_and_no_new
     assert [f.subject for f in wine.findings] == [book] * is_deleted
     before = count_runs(recorded)
     with pytest.raises(LedgerBroken, match="No new record begins"):
-        move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION)
     assert count_runs(recorded) == before
     check_that_no_record_begins(recorded)
 
@@ -201,7 +202,7 @@ def test_how_a_renamed_ledger_is_put_back_is_said_and_works(recorded):
     mlflow.rename_experiment(ledger, LEDGER_EXPERIMENT)
     mlflow.rename_experiment(index, INDEX_EXPERIMENT)
     assert findings_by_model(recorded) == {"wine": []}
-    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
 
 
 def test_a_renamed_ledger_is_put_back_although_another_one_has_taken_its_name(recorded):
@@ -267,11 +268,11 @@ def test_a_forged_book_tag_is_told_as_one_and_undone_by_deleting_it(recorded, va
         assert "\x1b" not in findings[0].means
         assert findings[0].subject == value
     with pytest.raises(LedgerBroken, match="does not name"):
-        move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION)
     check_that_no_record_begins(recorded)
     client(recorded).delete_registered_model_tag("wine", BOOK_TAG)
     assert book_id_of(recorded) == book
-    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
 
 
 def test_a_forged_head_does_not_accuse_the_book_alone_and_is_undone_by_deleting_it(recorded):
@@ -280,9 +281,9 @@ def test_a_forged_head_does_not_accuse_the_book_alone_and_is_undone_by_deleting_
     assert (finding.position, finding.what) == (99, "head behind its anchor")
     assert "or the stored head is wrong. Anyone who may change the model can write tags on its versions." in finding.means
     with pytest.raises(LedgerBroken, match="or the stored head is wrong"):
-        move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON))
+        move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION)
     client(recorded).delete_model_version_tag("wine", "1", HEAD_TAG)
-    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(recorded), MoveRequest("wine", "3", "Production"), DECISION).outcome == "applied"
 
 
 @pytest.mark.parametrize("value", [f"3 {'a' * 64} {'b' * 32}", "9" * 4500 + " " + "a" * 64, "junk"])
@@ -379,7 +380,7 @@ def test_what_a_lost_race_leaves_and_ordinary_runs_are_no_finding(recorded):
     mlflow.log_param(run, param_key(1), "0.5")
     assert findings_by_model(recorded) == {"wine": []}
     make_registered_model(recorded, "beer")
-    assert move_version(make_writer(recorded), MoveRequest("beer", "1", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(recorded), MoveRequest("beer", "1", "Production"), DECISION).outcome == "applied"
     assert findings_by_model(recorded) == {"wine": [], "beer": []}
 
 

@@ -19,14 +19,15 @@ from lib.ledger.queries.time_query import TimeQuery
 from lib.ledger.state.replay import is_fulfilled
 from lib.registry.code_snippets import moves_snippet
 from lib.registry.drift import find_drifts
-from lib.registry.promote import MoveRequest, move_version, preview_moves
+from lib.registry.move_plan import Decision, MoveRequest, plan_move
+from lib.registry.promote import move_version
 from lib.registry.reader import read_all_snapshots, read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import find_candidates, register
 from lib.registry.roll_back import roll_back
 from lib.registry.verify import verify
 from lib.runs.reading.registered_versions import read_version_origins
-from tests.support.ledger_stores import MLMODEL, REASON, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, MLMODEL, REASON, make_trained_run, make_writer
 from tests.support.ledger_workers import promote_often, run_together
 from tests.support.limited_server import narrowed
 from tests.support.registry_factories import finish_open_decisions
@@ -68,14 +69,14 @@ def test_the_journey_on_a_server_without(mlflow_server, missing_features):
         runs = [train(backend, f"forest-{n}-trees") for n in (1, 5, 10)]
         versions = [register(make_writer(backend), run_id, model).version for run_id in runs]
         assert versions == ["1", "2", "3"]
-        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON, expected_holder=NO_HOLDER))
-        result = move_version(make_writer(backend), MoveRequest(model, "2", "Production", REASON, expected_holder="1"))
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production"), Decision(REASON, NO_HOLDER))
+        result = move_version(make_writer(backend), MoveRequest(model, "2", "Production"), Decision(REASON, "1"))
         assert (result.outcome, result.displaced_versions) == ("applied", ("1",))
         between = read_book_state(backend, model).last_observed_at
-        assert roll_back(make_writer(backend), model, REASON, None, "2").version == "1"
-        move_version(make_writer(backend), MoveRequest(model, "3", "Staging", REASON))
-        assert move_version(make_writer(backend), MoveRequest(model, "3", "Archived", REASON, "archive")).outcome == "applied"
-        move_version(make_writer(backend), MoveRequest(model, "3", "Staging", REASON))
+        assert roll_back(make_writer(backend), model, None, Decision(REASON, "2")).version == "1"
+        move_version(make_writer(backend), MoveRequest(model, "3", "Staging"), DECISION)
+        assert move_version(make_writer(backend), MoveRequest(model, "3", "Archived", "archive"), DECISION).outcome == "applied"
+        move_version(make_writer(backend), MoveRequest(model, "3", "Staging"), DECISION)
 
         snapshot = read_snapshot(backend, model)
         assert (snapshot.slot_states["production"].holders, snapshot.slot_states["staging"].holders) == (("1",), ("3",))
@@ -108,11 +109,7 @@ def test_without_stages_the_calls_that_are_shown_write_the_tag(mlflow_server):
         snippet = moves_snippet(
             backend.uri,
             model,
-            preview_moves(
-                read_model_status(backend, model, datetime.now(UTC)),
-                MoveRequest(model, "1", "Production", REASON),
-                make_writer(backend),
-            ),
+            plan_move(read_model_status(backend, model, datetime.now(UTC)), MoveRequest(model, "1", "Production")).moves,
         )
         assert ALIAS in snippet
         assert f"set_model_version_tag('{model}', '1', '{STAGE_TAG}', 'Production')" in snippet
@@ -127,13 +124,13 @@ def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlfl
     with narrowed(mlflow_server, "aliases") as (backend, _):
         for n in (1, 2):
             register(make_writer(backend), make_trained_run(backend, f"forest-{n}-trees"), model)
-        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON))
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production"), DECISION)
         client(backend).transition_model_version_stage(model, "2", "Production")
         client(backend).transition_model_version_stage(model, "1", "Archived")
         drifts = find_drifts(sync_model_status(make_writer(backend), model))
         assert [(drift.slot, drift.observed) for drift in drifts] == [("production", ("2",))]
         revert = next(resolution for resolution in drifts[0].resolutions if resolution.kind == "revert")
-        move_version(make_writer(backend), MoveRequest(model, revert.version, revert.to_stage, REASON, "revert"))
+        move_version(make_writer(backend), MoveRequest(model, revert.version, revert.to_stage, "revert"), DECISION)
         assert read_snapshot(backend, model).slot_states["production"].holders == ("1",)
         assert check_at_rest(backend, model)["OBSERVED"] == 1
 
@@ -143,16 +140,16 @@ def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_pro
     with narrowed(mlflow_server) as (backend, proxy):
         for n in (1, 2):
             register(make_writer(backend), make_trained_run(backend, f"forest-{n}-trees"), model)
-        move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON))
+        move_version(make_writer(backend), MoveRequest(model, "1", "Production"), DECISION)
         assert read_capabilities(backend).stages.is_available
         proxy.without.add("stages")
-        request = MoveRequest(model, "2", "Production", REASON)
+        request = MoveRequest(model, "2", "Production")
         moves = [
             (move.verb, move.target, move.version)
-            for move in preview_moves(read_model_status(backend, model, datetime.now(UTC)), request, make_writer(backend))
+            for move in plan_move(read_model_status(backend, model, datetime.now(UTC)), request).moves
         ]
         assert sorted(moves) == [("alias", "production", "2"), ("stage", "Archived", "1"), ("stage", "Production", "2")]
-        assert move_version(make_writer(backend), request).outcome == "applied"
+        assert move_version(make_writer(backend), request, DECISION).outcome == "applied"
         assert {v.number: v.stage for v in read_snapshot(backend, model).versions.values()} == {
             "2": "Production",
             "1": "Archived",
@@ -167,7 +164,7 @@ def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_
         register(make_writer(backend), make_trained_run(backend), model)
         assert read_capabilities(backend).stages.is_available
         proxy.without.add("transition")
-        assert move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON)).outcome == "applied"
+        assert move_version(make_writer(backend), MoveRequest(model, "1", "Production"), DECISION).outcome == "applied"
         assert read_capabilities(backend).stages.is_available is False
         assert read_snapshot(backend, model).versions["1"].stage == "Production"
         assert check_at_rest(backend, model)["OBSERVED"] == 0

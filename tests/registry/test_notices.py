@@ -21,14 +21,14 @@ from lib.ledger.storage.book_index import DELETED_TAG_PREFIX, mark_book_deleted,
 from lib.ledger.storage.key_trust import read_trusted_keys
 from lib.ledger.storage.signing_keys import create_signer
 from lib.registry.change_recorder import _LAST_EXPLAINED, append_restored
-from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import DeletedBook, find_deleted_source_runs, record_changes, survey_models
+from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.notices import collect_notices
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.ledger_workers import look_and_die, processes
 from tests.support.registry_factories import move_request
 
@@ -36,7 +36,7 @@ from tests.support.registry_factories import move_request
 def promoted_model(backend, versions=3):
     """A model whose v1 was promoted to Production."""
     make_registered_model(backend, versions=versions)
-    move_version(make_writer(backend), move_request("1"))
+    move_version(make_writer(backend), move_request("1"), DECISION)
     return client(backend)
 
 
@@ -84,7 +84,7 @@ def test_an_alias_or_stage_moved_outside_is_recorded_once_and_can_be_adopted_or_
     assert parse_timestamp(entry.window[0]) <= parse_timestamp(entry.window[1])
     resolution = next(resolution for resolution in notice.resolutions if resolution.kind == kind)
     assert (
-        move_version(make_writer(fresh_store), move_request(resolution.version, resolution.to_stage, kind=kind)).outcome
+        move_version(make_writer(fresh_store), move_request(resolution.version, resolution.to_stage, kind=kind), DECISION).outcome
         == "applied"
     )
     assert sync_notices(fresh_store) == ()
@@ -96,16 +96,16 @@ def test_a_deleted_champion_is_open_until_somebody_lets_it_stand_or_moves_anothe
     mlflow.delete_model_version("wine", "1")
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.slot) == ("v1 was deleted", "production")
-    assert notice.resolutions == (DriftResolution("adopt", "1", "Archived"),)
+    assert notice.resolutions == (MoveRequest("wine", "1", "Archived", "adopt"),)
     assert observed_bodies(fresh_store)[-1].gone == ("1",)
     assert observed_bodies(fresh_store)[notice.position - first_observed_position(fresh_store)].gone == ("1",)
-    result = move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+    result = move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"), DECISION)
     assert (result.outcome, result.from_stage) == ("applied", "Production")
     assert sync_notices(fresh_store) == ()
     state = read_book_state(fresh_store, "wine")
     assert state.desired_holders()["production"].holders_text == "none"
     assert state.intents[-1].body.identity == state.version_identity("1")
-    assert move_version(make_writer(fresh_store), move_request("2", expected_holder="none")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2"), Decision(REASON, "none")).outcome == "applied"
 
 
 def first_observed_position(backend):
@@ -116,7 +116,7 @@ def test_after_a_champion_was_deleted_another_can_be_promoted_at_once(fresh_stor
     mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    assert move_version(make_writer(fresh_store), move_request("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2"), DECISION).outcome == "applied"
     assert sync_notices(fresh_store) == ()
 
 
@@ -134,9 +134,9 @@ def test_a_deletion_that_did_not_happen_cannot_be_adopted(fresh_store):
     promoted_model(fresh_store)
     client(fresh_store).delete_model_version("wine", "3")
     with pytest.raises(NotFound, match="no version 3"):
-        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="adopt"))
+        move_version(make_writer(fresh_store), move_request("3", "Archived", kind="adopt"), DECISION)
     with pytest.raises(ActionRefused, match="no longer disagree"):
-        move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+        move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"), DECISION)
     assert read_book_state(fresh_store, "wine").intents[-1].body.kind == "promote"
 
 
@@ -152,7 +152,7 @@ def test_a_renamed_model_is_recorded_as_renamed_and_nobody_loses_a_holding(fresh
     (entry,) = observed_bodies(fresh_store, "beer")
     assert (entry.by, entry.model, entry.was) == (UNKNOWN_ACTOR, "beer", entry.now)
     assert recorded_holdings(read_book_state(fresh_store, "beer").book.entries) == holdings
-    move_version(make_writer(fresh_store), MoveRequest("beer", "2", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("beer", "2", "Production"), DECISION)
     assert notice_titles(fresh_store, "beer") == []
 
 
@@ -165,9 +165,9 @@ def test_a_model_made_anew_is_told_until_the_first_decision_and_its_champion_can
     (notice,) = sync_notices(fresh_store)
     assert (notice.what, notice.resolutions) == (
         "The model was deleted and re-created",
-        (DriftResolution("adopt", "2", "Production"),),
+        (MoveRequest("wine", "2", "Production", "adopt"),),
     )
-    assert move_version(make_writer(fresh_store), move_request("2", kind="adopt")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2", kind="adopt"), DECISION).outcome == "applied"
     assert sync_notices(fresh_store) == ()
     assert read_book_state(fresh_store, "wine").desired_holders()["production"].holder == "2"
 
@@ -186,7 +186,7 @@ def test_a_deleted_model_is_told_and_recorded_by_the_survey(fresh_store):
 def test_the_survey_writes_nothing_and_write_down_records_what_every_model_lacks(fresh_store):
     for name in ("wine", "beer"):
         make_registered_model(fresh_store, name)
-        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest(name, "1", "Production"), DECISION)
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
     heads = {model: status.state.book.head for model, status in survey_models(fresh_store, datetime.now(UTC)).statuses.items()}
     survey = survey_models(fresh_store, datetime.now(UTC))
@@ -210,7 +210,7 @@ def test_a_deleted_book_is_named_and_its_restoring_is_recorded_with_the_time_it_
     assert entry.by == UNKNOWN_ACTOR
     assert parse_timestamp(entry.window[0]) < parse_timestamp(entry.window[1])
     assert [h.version for h in recorded_holdings(read_book_state(fresh_store, "wine").book.entries)] == ["1"]
-    assert move_version(make_writer(fresh_store), move_request("2")).outcome == "applied"
+    assert move_version(make_writer(fresh_store), move_request("2"), DECISION).outcome == "applied"
     assert notice_titles(fresh_store) == []
 
 
@@ -340,7 +340,7 @@ def test_an_edited_book_is_named_on_every_look(fresh_store):
 def test_a_champions_deleted_run_is_told_with_what_to_do_until_it_is_restored(fresh_store):
     run_id = make_trained_run(fresh_store)
     register(make_writer(fresh_store), run_id, "wine")
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     assert find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine")) == {}
     client(fresh_store).delete_run(run_id)
     deleted_runs = find_deleted_source_runs(fresh_store, read_snapshot(fresh_store, "wine"))
@@ -356,7 +356,7 @@ def test_every_head_is_noted_on_some_version_even_when_the_decision_was_about_a_
     mlflow = promoted_model(fresh_store)
     drop_the_alias(mlflow)
     mlflow.delete_model_version("wine", "1")
-    move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"))
+    move_version(make_writer(fresh_store), move_request("1", "Archived", kind="adopt"), DECISION)
     state = read_book_state(fresh_store, "wine")
     assert state.book.head in [anchor.position for anchor in read_snapshot(fresh_store, "wine").anchors(book_id_of(fresh_store))]
 
@@ -366,7 +366,7 @@ def test_where_no_trusted_key_signed_who_belongs_there_the_drift_says_so(fresh_s
     monkeypatch.setenv("PODIUM_HOME", str(tmp_path / "podium"))
     make_registered_model(fresh_store)
     signer = create_signer(os.environ, lambda: datetime.now(UTC))
-    move_version(replace(make_writer(fresh_store), signer=signer), move_request("1"))
+    move_version(replace(make_writer(fresh_store), signer=signer), move_request("1"), DECISION)
     intent = read_book_state(fresh_store, "wine").intents[-1].body.model_copy(update={"sig": None, "version": "3"})
     intent_id = append(make_writer(fresh_store), book_id_of(fresh_store), lambda _: intent)
     common_fields = make_writer(fresh_store).common_fields("wine")

@@ -24,7 +24,7 @@ from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.recover import preview_recovery, recover_decisions
 from lib.registry.roll_back import roll_back
 from tests.support.entry_signing import make_signer
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 from tests.support.registry_factories import check_at_rest, entry_types, leave_intent_open, move_request
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -42,7 +42,7 @@ def short_wait(monkeypatch):
 def promoted(fresh_store):
     """A model of four versions with v1 in Production."""
     make_registered_model(fresh_store, versions=4)
-    move_version(make_writer(fresh_store), move_request("1"))
+    move_version(make_writer(fresh_store), move_request("1"), DECISION)
     return fresh_store
 
 
@@ -84,8 +84,8 @@ def later(backend, name="bo"):
 VICTIMS = {
     "Models": lambda store: sync_model_status(later(store), "wine"),
     "Overview and Audit": lambda store: record_changes(later(store), survey_models(store, datetime.now(UTC) + 2 * GRACE_PERIOD)),
-    "promote to Staging": lambda store: move_version(later(store), move_request("2", "Staging")),
-    "archive another": lambda store: move_version(later(store), move_request("4", "Archived", kind="archive")),
+    "promote to Staging": lambda store: move_version(later(store), move_request("2", "Staging"), DECISION),
+    "archive another": lambda store: move_version(later(store), move_request("4", "Archived", kind="archive"), DECISION),
     "asof": lambda store: query_as_of_all(store, AsOfQuery("production", parse_time_query("2026-01-01", NOW), NOW)),
 }
 
@@ -101,7 +101,7 @@ def test_a_planted_decision_is_carried_out_by_nobody(promoted, victim):
 
 def test_a_promotion_with_a_planted_decision_before_it_moves_its_own_version_only(promoted):
     planted_id = plant_decision(promoted)
-    result = move_version(make_writer(promoted), move_request("2"))
+    result = move_version(make_writer(promoted), move_request("2"), DECISION)
     assert (result.outcome, result.waiting_for) == ("applied", "")
     assert production_of(promoted).holders == ("2",)
     assert [intent.id for intent in read_book_state(promoted, "wine").open_intents] == [planted_id]
@@ -116,7 +116,7 @@ def test_a_planted_later_decision_makes_a_promotion_wait_and_then_finish_its_own
         return real(*args)
 
     monkeypatch.setattr(client(promoted), "set_registered_model_alias", plant_first)
-    result = move_version(make_writer(promoted), move_request("2"))
+    result = move_version(make_writer(promoted), move_request("2"), DECISION)
     assert (result.outcome, [result.waiting_for]) == ("overtaken", planted_ids)
     assert production_of(promoted).holders == ("2",)
     assert read_snapshot(promoted, "wine").versions["3"].stage == "None"
@@ -137,7 +137,7 @@ def test_a_planted_decision_that_claims_to_be_applied_moves_nobody_and_shows_as_
         return result
 
     monkeypatch.setattr(client(promoted), "set_registered_model_alias", plant_first)
-    result = move_version(make_writer(promoted), move_request("2"))
+    result = move_version(make_writer(promoted), move_request("2"), DECISION)
     assert (result.outcome, result.waiting_for) == ("overtaken", "")
     snapshot = read_snapshot(promoted, "wine")
     assert snapshot.versions["3"].stage == "None"
@@ -163,7 +163,7 @@ def test_a_writer_that_waits_stops_as_soon_as_the_later_decision_is_applied(prom
 
     monkeypatch.setattr(client(promoted), "set_registered_model_alias", decide_first)
     monkeypatch.setattr(client(promoted), "transition_model_version_stage", note_stage)
-    result = move_version(make_writer(promoted), move_request("2"))
+    result = move_version(make_writer(promoted), move_request("2"), DECISION)
     assert (result.outcome, result.waiting_for) == ("overtaken", "")
     assert "2" not in [version for version, _ in moved_versions]
     assert production_of(promoted).holders == ("3",)
@@ -180,7 +180,7 @@ def test_putting_a_drift_back_carries_out_no_planted_decision(promoted):
     (drift,) = find_drifts(sync_model_status(make_writer(promoted), "wine"))
     revert = drift.resolutions[-1]
     assert (revert.kind, revert.version, drift.desired.holders) == ("revert", "1", ("1",))
-    assert move_version(make_writer(promoted), move_request(revert.version, kind="revert")).outcome == "applied"
+    assert move_version(make_writer(promoted), move_request(revert.version, kind="revert"), DECISION).outcome == "applied"
     assert production_of(promoted).holders == ("1",)
 
 
@@ -193,7 +193,7 @@ def test_one_planted_decision_does_not_switch_drift_off(promoted):
     assert not find_drifts(sync_model_status(make_writer(promoted), "wine"))  # a decision this recent may still be in progress
     assert [drift.observed for drift in find_drifts(sync_model_status(later(promoted), "wine"))] == [("3", "1")]
     with pytest.raises(ActionRefused, match="finish it or give it up"):
-        move_version(later(promoted), move_request("2"))
+        move_version(later(promoted), move_request("2"), DECISION)
 
 
 def test_a_planted_decision_from_the_future_explains_no_longer_than_another(promoted):
@@ -269,7 +269,7 @@ def die_after(backend, monkeypatch, writes, version="2"):
             patch.setattr(client(backend), name, count(getattr(client(backend), name)))
         patch.setattr(convergence, "append_closing", lambda *_: (_ for _ in ()).throw(WriterDied))
         with pytest.raises(WriterDied):
-            move_version(make_writer(backend, "ana"), move_request(version))
+            move_version(make_writer(backend, "ana"), move_request(version), DECISION)
     return read_book_state(backend, "wine").open_intents[-1].id
 
 
@@ -327,7 +327,7 @@ def test_a_write_that_comes_after_the_decision_was_closed_by_another_is_taken_ba
         stall("set_registered_model_alias", lambda args: args[2] == "2")
     else:
         stall("transition_model_version_stage", lambda args: args[1] == ("2" if at == "stage" else "1"))
-    result = move_version(make_writer(promoted, "ana"), move_request("2"))
+    result = move_version(make_writer(promoted, "ana"), move_request("2"), DECISION)
     assert stalled
     assert result.outcome == ("applied" if choice == "finish" else "failed")
     check_at_rest(promoted)
@@ -350,7 +350,7 @@ def test_a_late_write_sets_a_slot_to_a_holder_it_never_saw_only_where_a_trusted_
         return real(*args)
 
     monkeypatch.setattr(client(promoted), "set_registered_model_alias", plant_first)
-    assert move_version(make_writer(promoted, "ana"), move_request("2")).outcome == "failed"
+    assert move_version(make_writer(promoted, "ana"), move_request("2"), DECISION).outcome == "failed"
     snapshot = read_snapshot(promoted, "wine")
     if key == "one trusted here":
         assert snapshot.aliases["production"] == "3", "the write is taken back to what the closing says"
@@ -361,9 +361,9 @@ def test_a_late_write_sets_a_slot_to_a_holder_it_never_saw_only_where_a_trusted_
 
 
 def test_a_roll_back_carries_out_no_planted_decision(promoted):
-    move_version(make_writer(promoted), move_request("2"))
+    move_version(make_writer(promoted), move_request("2"), DECISION)
     plant_decision(promoted)
-    assert roll_back(make_writer(promoted), "wine", REASON, None, None).version == "1"
+    assert roll_back(make_writer(promoted), "wine", None, DECISION).version == "1"
     assert production_of(promoted).holders == ("1",)
 
 

@@ -14,13 +14,14 @@ from lib.ledger.entry.timestamps import format_timestamp, timestamp_from_millis
 from lib.registry.drift import find_drifts
 from lib.registry.ledger_search import describe_unreadable
 from lib.registry.model_survey import record_changes, survey_models
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.recover import recover_decisions
 from lib.registry.register import register
 from tests.support.auth_server import ADMIN, acting, password, run_code, serve_with_users
-from tests.support.ledger_stores import REASON, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_trained_run, make_writer
 
 pytestmark = pytest.mark.xdist_group("users")
 
@@ -42,7 +43,7 @@ def register_as(backend, run_id, model, name):
 
 def move_as(backend, model, version, to, name):
     return move_version(
-        make_writer(backend, name), MoveRequest(model, version, to, REASON, "archive" if to == "Archived" else "promote")
+        make_writer(backend, name), MoveRequest(model, version, to, "archive" if to == "Archived" else "promote"), DECISION
     ).outcome
 
 

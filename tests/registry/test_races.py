@@ -8,10 +8,11 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.registry.drift import find_drifts
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
-from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_writer
 from tests.support.ledger_workers import (
     open_first_book,
     processes,
@@ -75,7 +76,7 @@ def test_four_processes_promoting_fifty_times_each_on_a_server_leave_one_product
 
 def test_of_three_who_decide_against_the_same_champion_one_wins_and_the_others_write_nothing(fresh_store):
     make_registered_model(fresh_store, versions=4)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "4", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "4", "Production"), DECISION)
     answers = run_together(promote_against, [(fresh_store, n, "4") for n in (1, 2, 3)])
     assert sorted(answer.split(":")[0] for answer in answers) == ["ActionRefused", "ActionRefused", "applied"]
     assert check_at_rest(fresh_store)["DECIDED"] == 2
@@ -95,7 +96,7 @@ def kill_and_recover(backend, version, after):
     child.join()
     finish_open_decisions(make_writer(backend, "bo"), "wine")
     check_at_rest(backend)
-    assert move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Production", REASON)).outcome in (
+    assert move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Production"), DECISION).outcome in (
         "applied",
         "unchanged",
     )
@@ -112,7 +113,7 @@ def test_kill_at_every_step_of_the_very_first_promotion_and_recover(fresh_store,
 @pytest.mark.parametrize("after", range(NEXT_WRITES + 1))
 def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     assert kill_and_recover(fresh_store, "2", after)
 
 
@@ -141,7 +142,7 @@ def kill_at_random(backend, rounds, model="wine"):
         assert entry_counts["OBSERVED"] == 0
         assert entry_counts["DECIDED"] == entry_counts["APPLIED"] + entry_counts["OVERTAKEN"] + entry_counts["FAILED"]
         assert entry_counts["FAILED"] == counts["give up"]
-    assert move_version(make_writer(backend), MoveRequest(model, "4", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(backend), MoveRequest(model, "4", "Production"), DECISION).outcome == "applied"
     assert entry_counts["DECIDED"] >= rounds
     counts["entries"] = sum(entry_counts.values())
     print(dict(counts))
@@ -178,7 +179,7 @@ def test_writers_killed_on_a_server_leave_a_record_that_recover_can_finish(mlflo
 @pytest.mark.parametrize("after", range(6))
 def test_death_at_every_step_of_finishing_or_giving_up_leaves_what_another_can_finish_or_give_up(fresh_store, choice, after):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     child = processes.Process(target=promote_and_die, args=(fresh_store, "2", 3))  # the decision, the alias, the stage
     child.start()
     child.join()

@@ -4,7 +4,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from lib.ledger.state.replay import is_fulfilled
-from lib.registry.move_plan import apply_move, is_in_force, plan_moves, settled_or
+from lib.registry.moves import apply_move, is_in_force, plan_moves, settled_or
 from lib.registry.recovery_plan import NOBODY, plan_give_up, plan_repair
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
 from tests.support.ledger_factories import CREATED_AT, make_book_state, make_closing, make_intent, make_opened

@@ -10,12 +10,13 @@ from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, BadInput, NotFound
 from lib.registry.code_snippets import register_snippet
 from lib.registry.lineage import has_model_files, hash_folder, read_lineage
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import default_description, default_model_description, find_candidates, parse_model_name, register
 from lib.registry.snapshot import VersionSnapshot
 from lib.registry.version_sources import named_run_ids, source_model_ids
-from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_trained_run, make_writer
 
 
 def lineage_of(backend, model="wine", version="1"):
@@ -160,14 +161,14 @@ def register_as_the_page_of_mlflow_does(store, run_id, source=None):
 def test_the_lineage_of_a_version_without_a_run_is_found_by_its_logged_model(fresh_store):
     run_id = make_trained_run(fresh_store)
     register_as_the_page_of_mlflow_does(fresh_store, run_id)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     lineage = lineage_of(fresh_store)
     assert (lineage.run_id, lineage.metrics, lineage.missing) == (run_id, {"accuracy": 0.9444}, "")
 
 
 def test_a_lineage_without_any_run_says_so(fresh_store):
     register_as_the_page_of_mlflow_does(fresh_store, make_trained_run(fresh_store), "/nowhere/model")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     assert lineage_of(fresh_store).missing.endswith("; the version does not name a run")
 
 

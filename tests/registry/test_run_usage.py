@@ -4,11 +4,12 @@ from mlflow.entities import LoggedModelOutput
 
 from lib.backends.mlflow_client import client
 from lib.registry.delete_run import read_dependents
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.registry.run_usage import find_runs_in_use
 from lib.runs.reading.run_reader import read_run
-from tests.support.ledger_stores import REASON, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -60,7 +61,7 @@ def test_a_version_that_names_one_run_and_the_model_of_another_came_from_both(fr
 def test_what_only_the_record_still_holds_is_held_for_the_run_and_for_its_experiment(fresh_store):
     run_id = make_trained_run(fresh_store)
     register(make_writer(fresh_store), run_id, "wine")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     client(fresh_store).delete_registered_model_alias("wine", "production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     label = "wine v1 in Production by the record"

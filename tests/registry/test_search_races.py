@@ -8,11 +8,12 @@ from lib.backends.mlflow_client import client
 from lib.ledger.storage import inventory_reader
 from lib.ledger.storage.inventory_reader import find_unexplained
 from lib.registry.ledger_search import ledger_tags
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_all_snapshots, read_book_state
 from lib.registry.verify import verify_all
 from tests.conftest import copy_store
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import plant_an_index
 from tests.support.ledger_workers import open_first_book, run_together
 
@@ -63,7 +64,7 @@ def store(request, databases, tmp_path):
 
 
 def promote(backend, model="wine"):
-    return move_version(make_writer(backend), MoveRequest(model, "1", "Production", REASON)).outcome
+    return move_version(make_writer(backend), MoveRequest(model, "1", "Production"), DECISION).outcome
 
 
 def around_each(monkeypatch, backend, names, act, *, before=False):
@@ -162,7 +163,7 @@ def test_a_model_that_has_its_book_is_never_searched_for(databases, tmp_path, mo
     monkeypatch.setattr(client(backend), "search_experiments", refuse)
     monkeypatch.setattr(client(backend), "search_runs", refuse)
     writer = make_writer(backend)
-    assert move_version(writer, MoveRequest("beer", "2", "Production", REASON)).outcome == "applied"
+    assert move_version(writer, MoveRequest("beer", "2", "Production"), DECISION).outcome == "applied"
     now = datetime.now(UTC)
     assert query_as_of(backend, "beer", AsOfQuery("production", TimeQuery(now), now)).answer.holders[0].version == "2"
     assert read_book_state(backend, "beer").desired_holders()["production"].holder == "2"

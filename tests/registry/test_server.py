@@ -10,7 +10,8 @@ from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
 from lib.registry.code_snippets import load_model_snippet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.register import find_candidates, register
 from lib.registry.roll_back import roll_back
@@ -35,10 +36,10 @@ def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
     first = register(make_writer(mlflow_server), first_run.run_id, "wine-server")
     second = register(make_writer(mlflow_server), second_run.run_id, "wine-server")
     assert (first.version, second.version) == ("1", "2")
-    move_version(make_writer(mlflow_server), MoveRequest("wine-server", "1", "Production", REASON, expected_holder=NO_HOLDER))
-    result = move_version(make_writer(mlflow_server), MoveRequest("wine-server", "2", "Production", REASON, expected_holder="1"))
+    move_version(make_writer(mlflow_server), MoveRequest("wine-server", "1", "Production"), Decision(REASON, NO_HOLDER))
+    result = move_version(make_writer(mlflow_server), MoveRequest("wine-server", "2", "Production"), Decision(REASON, "1"))
     assert (result.outcome, result.displaced_versions) == ("applied", ("1",))
-    assert roll_back(make_writer(mlflow_server), "wine-server", REASON, None, "2").version == "1"
+    assert roll_back(make_writer(mlflow_server), "wine-server", None, Decision(REASON, "2")).version == "1"
 
     snapshot, verdict = read_snapshot(mlflow_server, "wine-server"), verify(mlflow_server, "wine-server")
     assert snapshot.slot_states["production"].holders == ("1",)

@@ -20,14 +20,15 @@ from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.state.book_lookup import ModelIncarnation
 from lib.ledger.storage.book import Writer
 from lib.ledger.storage.signing_keys import create_signer
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.settle import describe_findings, settle
 from lib.registry.unsettled import Unsettled, list_unsettled
 from lib.registry.verify import verify, verify_all
 from tests.support.entry_signing import make_param, make_private_key, make_text_param
 from tests.support.ledger_factories import COMMON_FIELDS, EMPTY_CARRY
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import plant_an_index, purge_run, rewrite_book
 
 
@@ -47,7 +48,7 @@ def signed_writer(backend, name="ana"):
 
 
 def promote(backend, version="3", model="wine"):
-    return move_version(signed_writer(backend), MoveRequest(model, version, "Production", REASON)).outcome
+    return move_version(signed_writer(backend), MoveRequest(model, version, "Production"), DECISION).outcome
 
 
 def settle_all(backend, model="wine"):

@@ -23,11 +23,12 @@ from lib.ledger.queries.as_of_text import answer_text
 from lib.ledger.queries.time_query import parse_time_query
 from lib.registry.audit_queries import AsOfQuery, query_as_of
 from lib.registry.import_history import ImportFile, import_history
+from lib.registry.move_plan import MoveRequest
 from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.entry_signing import make_signer
-from tests.support.ledger_stores import REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_writer
 
 PAGE = (PROJECT_ROOT / "docs" / "packet.md").read_text(encoding="utf-8")
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
@@ -94,7 +95,7 @@ def test_the_code_on_the_page_checks_a_signature_without_podium(fresh_store, tmp
     monkeypatch.chdir(tmp_path)
     make_registered_model(fresh_store)
     signer = make_signer(tmp_path / "podium")
-    move_version(replace(make_writer(fresh_store), signer=signer), MoveRequest("wine", "1", "Production", REASON))
+    move_version(replace(make_writer(fresh_store), signer=signer), MoveRequest("wine", "1", "Production"), DECISION)
     document = hashed_document(build_decision_packet(make_writer(fresh_store), "wine", "3"))
     (tmp_path / "decision.json").write_text(document_to_json(document))
     code = {}

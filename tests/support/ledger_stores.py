@@ -14,10 +14,12 @@ from lib.ledger.storage.book import Writer
 from lib.ledger.storage.book_index import find_book_id
 from lib.ledger.storage.head_memory import create_head_memory
 from lib.ledger.storage.signing_keys import create_signer
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 
 REASON = make_reason("better", "Measured better on the same rows, twice.")
+DECISION = Decision(REASON)
 MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_uuid: m\n"
 
 
@@ -85,7 +87,9 @@ def make_trained_run(backend, name="forest-5-trees", accuracy=0.9444, status="FI
 def promote_in_turn(backend, times, name="wine"):
     """A model whose versions 1, 2 and 3 were put into Production in turn, so many times."""
     make_registered_model(backend, name)
-    results = [move_version(make_writer(backend), MoveRequest(name, str(n % 3 + 1), "Production", REASON)) for n in range(times)]
+    results = [
+        move_version(make_writer(backend), MoveRequest(name, str(n % 3 + 1), "Production"), DECISION) for n in range(times)
+    ]
     assert {result.outcome for result in results} == {"applied"}
     return read_book_state(backend, name)
 

@@ -18,11 +18,12 @@ from lib.ledger.state import volumes
 from lib.ledger.state.known_heads import KnownHead
 from lib.ledger.storage.book import append
 from lib.ledger.storage.head_memory import create_head_memory
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recover import recover_decisions
 from tests.support.entry_signing import fingerprint_of, make_signer
-from tests.support.ledger_stores import REASON, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_writer
 
 WRITES = (
     "create_experiment",
@@ -69,7 +70,7 @@ def open_first_book(backend: Backend, start, answers) -> None:
 def promote_and_die(backend: Backend, version: str, write_limit: int) -> None:
     """Promote a version and kill this process right after its nth write (0: before the first)."""
     _die_after_writes(backend, write_limit)
-    move_version(make_writer(backend), MoveRequest("wine", version, "Production", REASON))
+    move_version(make_writer(backend), MoveRequest("wine", version, "Production"), DECISION)
     sys.exit(0)
 
 
@@ -157,7 +158,7 @@ def _note(text: str) -> Opened:
 def _promote(backend: Backend, version: str, expected: str | None = None, model: str = "wine") -> str:
     try:
         return move_version(
-            make_writer(backend, f"w{version}"), MoveRequest(model, version, "Production", REASON, expected_holder=expected)
+            make_writer(backend, f"w{version}"), MoveRequest(model, version, "Production"), Decision(REASON, expected)
         ).outcome
     except PodiumError as error:
         return f"{type(error).__name__}: {error}"

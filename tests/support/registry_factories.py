@@ -4,22 +4,24 @@ from collections import Counter
 
 from lib.ledger.state.replay import is_fulfilled
 from lib.ledger.storage.book import append
-from lib.registry.promote import MoveRequest, _decision
+from lib.registry.move_plan import MoveRequest, plan_move
+from lib.registry.promote import _body_factory
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recover import recover_decisions
-from tests.support.ledger_stores import REASON, ledger_findings, make_writer
+from tests.support.ledger_stores import DECISION, REASON, ledger_findings, make_writer
 
 
 def move_request(version, stage="Production", **fields):
     """A request to move a version of wine to a stage."""
-    return MoveRequest("wine", version, stage, REASON, **fields)
+    return MoveRequest("wine", version, stage, **fields)
 
 
 def leave_intent_open(backend, version="2", stage="Production"):
     """Decide and vanish before the registry is touched; gives the id of the intent."""
     status = sync_model_status(make_writer(backend), "wine")
-    return append(make_writer(backend), status.book_id, _decision(make_writer(backend), status, move_request(version, stage)))
+    plan = plan_move(status, move_request(version, stage))
+    return append(make_writer(backend), status.book_id, _body_factory(make_writer(backend), plan, DECISION))
 
 
 def finish_open_decisions(writer, model="wine", choice="finish"):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lib.registry.code_snippets import moves_snippet
-from lib.registry.move_plan import Move
+from lib.registry.moves import Move
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.formatting import version_label
 from lib.ui.components.layout import show_table

@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.errors import PodiumError
 from lib.ledger.entry.vocabulary import REASON_CATEGORIES, make_reason
-from lib.registry.move_plan import Move
+from lib.registry.moves import Move
 from lib.registry.pending_decisions import PendingDecision
 from lib.registry.recover import ClosedDecision, RecoveryChoice, preview_recovery, recover_decisions
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer

@@ -16,8 +16,9 @@ from lib.ledger.entry.vocabulary import make_reason
 from lib.ledger.packet.verify import verify_packet
 from lib.ledger.queries.time_query import TimeQuery, parse_time_query
 from lib.registry.audit_queries import AsOfQuery
+from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.packet_builder import build_as_of_packet, build_decision_packet
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import read_all_snapshots, read_book_state
 from lib.registry.register import register
 from lib.ui.pages.audit import entry_rows, entry_table
@@ -25,7 +26,7 @@ from lib.ui.pages.audit.downloads import encode_csv, encode_json
 from lib.ui.pages.audit.filters import EntryFilter, matches_filter
 from lib.ui.pages.audit.packet_button import packet_html, packet_json
 from lib.ui.queries.registry import LoadedRegistry
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_trained_run, make_writer
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -40,10 +41,10 @@ def write_history(backend):
     for name, accuracy in (("forest-1-tree", 0.8333), ("forest-5-trees", 0.9444), ("forest-9-trees", 0.9722)):
         register(make_writer(backend, "jo"), make_trained_run(backend, name, accuracy), "wine", "Trees.")
     make_registered_model(backend, "beer")
-    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production", REASON))
-    move_version(make_writer(backend, "bo"), MoveRequest("wine", "2", "Production", REASON))
-    move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Staging", REASON))
-    move_version(make_writer(backend, "ana"), MoveRequest("beer", "1", "Production", REASON))
+    move_version(make_writer(backend, "ana"), MoveRequest("wine", "1", "Production"), DECISION)
+    move_version(make_writer(backend, "bo"), MoveRequest("wine", "2", "Production"), DECISION)
+    move_version(make_writer(backend, "bo"), MoveRequest("wine", "3", "Staging"), DECISION)
+    move_version(make_writer(backend, "ana"), MoveRequest("beer", "1", "Production"), DECISION)
 
 
 def all_rows(backend):
@@ -97,7 +98,7 @@ def test_entries_leave_as_csv_that_no_spreadsheet_runs_and_as_json(fresh_store):
     hostile_reason = make_reason("better", "It measured better, twice, on the rows.").model_copy(
         update={"text": '=HYPERLINK("http://evil.example")'}
     )
-    move_version(make_writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production", hostile_reason))
+    move_version(make_writer(fresh_store, "@ana"), MoveRequest("wine", "1", "Production"), Decision(hostile_reason))
     rows = all_rows(fresh_store)
     text = encode_csv(rows).decode("utf-8-sig")
     assert encode_csv(rows).startswith(b"\xef\xbb\xbf")
@@ -220,7 +221,7 @@ def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window,
 
 def test_page_command_and_packet_give_a_reader_the_same_answer_about_an_unrecorded_move(app, fresh_store, monkeypatch):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
 

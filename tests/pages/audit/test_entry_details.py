@@ -5,12 +5,13 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.ledger.storage.book import append
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
 from tests.support.ledger_entries import make_unusual_bodies
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 
 FRAUD = PROJECT_ROOT / "docs" / "examples" / "fraud-history.csv"
 CORRECTION_REASON = "The minutes of the board say something else."
@@ -65,7 +66,7 @@ def test_an_imported_entry_says_who_imported_it_from_what(app, bank_store):
 
 def test_a_correction_is_previewed_recorded_and_shown_beside_what_is_struck_through(app, fresh_store):
     make_registered_model(fresh_store, "wine")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     decided = next(e for e in read_book_state(fresh_store, "wine").book.entries if e.body.type == "DECIDED")
     page = app("audit", fresh_store, entry=decided.id)
     page.button(key="audit.correct").click().run()

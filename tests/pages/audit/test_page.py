@@ -1,15 +1,16 @@
 """The Audit page under AppTest: searching and reading the entries of all books, and verification."""
 
 from lib.backends.mlflow_client import client
-from lib.registry.promote import MoveRequest, move_version
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
+from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_writer
 from tests.support.page_driver import compare_anchors, entries_table, page_text
 
 
 def write_two_books(backend):
     for name, actor_name in (("wine", "ana"), ("beer", "bo")):
         make_registered_model(backend, name)
-        move_version(make_writer(backend, actor_name), MoveRequest(name, "1", "Production", REASON))
+        move_version(make_writer(backend, actor_name), MoveRequest(name, "1", "Production"), DECISION)
 
 
 def test_without_an_entry_the_page_names_the_next_step(app, fresh_store):
@@ -62,7 +63,7 @@ def test_verify_reports_an_intact_chain_or_the_mismatches(app, fresh_store):
 def test_foreign_text_stays_text(app, fresh_store):
     make_registered_model(fresh_store)
     reason = REASON.model_copy(update={"text": "![x](http://evil.example/x) :red[fake] <b>bold</b> and more"})
-    move_version(make_writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production", reason))
+    move_version(make_writer(fresh_store, "[ana](http://evil)"), MoveRequest("wine", "1", "Production"), Decision(reason))
     page = app("audit", fresh_store, **{"audit.kind": "Approved"})
     assert "![" not in page_text(page)
     assert ":red[" not in page_text(page)

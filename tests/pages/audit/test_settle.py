@@ -9,17 +9,18 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.errors import LedgerBroken
 from lib.ledger.storage.signing_keys import create_signer
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from tests.support.entry_signing import make_param, make_private_key
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 
 
 @pytest.fixture
 def stopped(fresh_store):
     """A record blocked by an entry of a newer schema with an untrusted signature."""
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     param = make_param(read_book_state(fresh_store, "wine").book, {"schema": 3, "type": "<b>X</b>"}, make_private_key("mal"))
     client(fresh_store).log_param(book_id_of(fresh_store), *param)
     return fresh_store
@@ -46,7 +47,7 @@ def test_findings_that_block_decisions_are_settled_in_a_dialog(app, stopped):
     entry = read_book_state(stopped, "wine").book.entries[-1]
     assert (entry.body.type, entry.body.by.name, entry.body.reason.category) == ("SETTLED", "ana", "incident")
     signed_writer = replace(make_writer(stopped), signer=create_signer(os.environ, lambda: datetime.now(UTC)))
-    assert move_version(signed_writer, MoveRequest("wine", "2", "Production", REASON)).outcome == "applied"
+    assert move_version(signed_writer, MoveRequest("wine", "2", "Production"), DECISION).outcome == "applied"
     page.button(key="audit.verify").click().run()
     assert [success.value for success in page.success if "Chain intact" in success.value]
     assert f"settled in entry {entry.position}" in table_text(page)
@@ -60,7 +61,7 @@ def test_cancelling_the_dialog_leaves_no_trace(app, stopped):
     page.button(key="audit.settle.cancel").click().run()
     assert not [button for button in page.button if button.key == "audit.settle.confirm"]
     with pytest.raises(LedgerBroken):
-        move_version(make_writer(stopped), MoveRequest("wine", "2", "Production", REASON))
+        move_version(make_writer(stopped), MoveRequest("wine", "2", "Production"), DECISION)
 
 
 def test_a_link_to_the_verification_runs_it_once(app, stopped):

@@ -4,10 +4,11 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import make_reason
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.ui.pages.models.move_dialogs import DIALOG_KEY
-from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button, page_text
 
 
@@ -65,7 +66,7 @@ def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened
     make_registered_model(fresh_store)
     page = app("models", fresh_store, model="wine", version="1")
     find_button(page, "Move to Production").click().run()
-    move_version(make_writer(fresh_store, "bo"), MoveRequest("wine", "2", "Production", REASON))
+    move_version(make_writer(fresh_store, "bo"), MoveRequest("wine", "2", "Production"), DECISION)
     confirm_move(page)
     assert "You expected no version" in page_text(page).replace("&#45;", "-")
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "2"}
@@ -73,7 +74,7 @@ def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened
 
 def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, fresh_store):
     make_registered_model(fresh_store, aliases={"champion": "1"})
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     page = app("models", fresh_store, model="wine", version="2")
     find_button(page, "Move to Production").click().run()
     steps = page.table[-1].value.iloc[:, 1].tolist()
@@ -87,7 +88,7 @@ def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, f
 
 def test_an_external_change_is_shown_and_can_be_reverted(app, fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     client(fresh_store).transition_model_version_stage("wine", "3", "Production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -102,7 +103,7 @@ def test_an_external_change_is_shown_and_can_be_reverted(app, fresh_store):
 
 def test_an_external_change_can_be_accepted_with_a_reason(app, fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     client(fresh_store).delete_registered_model_alias("wine", "production")
     page = app("models", fresh_store, model="wine")
@@ -115,7 +116,7 @@ def test_an_external_change_can_be_accepted_with_a_reason(app, fresh_store):
 def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
     make_registered_model(fresh_store)
     for version in "12":
-        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production"), DECISION)
     page = app("models", fresh_store, model="wine", version="1")
     assert "rollback target: v1" in page_text(page)
     find_button(page, "Roll back to v1").click().run()
@@ -126,7 +127,7 @@ def test_a_roll_back_is_offered_for_an_earlier_champion(app, fresh_store):
 def test_the_history_shows_actor_time_reason_and_both_stages(app, fresh_store):
     make_registered_model(fresh_store)
     reason = make_reason("better", "Better by <b>two</b> of :red[eighteen] rows, ![x](http://evil.example/x).")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", reason))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), Decision(reason))
     page = app("models", fresh_store, model="wine", version="1")
     rows = next(table.value for table in page.table if "Entry" in table.value)
     approved_row = rows[rows["Entry"].str.contains("Approved")].iloc[0]
@@ -163,7 +164,7 @@ def test_a_run_that_cannot_be_registered_is_refused_with_the_reason(app, fresh_s
 def test_the_page_opens_on_the_holder_of_production_and_its_history_is_its_own(app, fresh_store):
     make_registered_model(fresh_store)
     for version in "12":
-        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production", REASON))
+        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production"), DECISION)
     page = app("models", fresh_store, model="wine")
     assert page.query_params["version"] == "2"
     page = app("models", fresh_store, model="wine", version="1")

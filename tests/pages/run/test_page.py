@@ -15,7 +15,8 @@ import pytest
 from mlflow.entities import Metric
 
 from lib.backends.mlflow_client import client
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.runs.edit.run_changes import NOTE_TAG
 from lib.runs.reading.run_reader import read_run
@@ -23,7 +24,7 @@ from lib.ui.app.navigation import HIDDEN_PAGES, MENU_PAGES
 from lib.ui.app.page_links import page_path
 from lib.ui.pages.run import header, queries
 from lib.ui.pages.run.queries import MetricHistory, best_value
-from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import MODEL_FILE, NOON, log_run, log_run_with_model, make_experiment
 
 EVIL = "![x](http://evil/x) <script>alert(1)</script> :material/home: $x$ `c` [l](javascript:1)"
@@ -180,7 +181,7 @@ def test_a_model_of_mlflow_2_is_recognised(app, fresh_store, experiment):
 def test_parent_children_and_versions_are_linked(app, fresh_store, experiment):
     parent = make_trained_run(fresh_store)
     register(make_writer(fresh_store), parent, "forest")
-    move_version(make_writer(fresh_store), MoveRequest("forest", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("forest", "1", "Production"), DECISION)
     child = log_run(fresh_store, read_run(fresh_store, parent).experiment_id, "trial", parent=parent, model=False)
     page = app("run", fresh_store, run=parent)
     assert any(element.key == f"run.to.{child}" for element in page.button)
@@ -321,7 +322,7 @@ def test_a_run_is_deleted_and_restored(app, fresh_store, run_id):
 def test_the_source_of_the_champion_is_deleted_only_when_insisted_on(app, fresh_store):
     run_id = make_trained_run(fresh_store)
     register(make_writer(fresh_store), run_id, "forest")
-    move_version(make_writer(fresh_store), MoveRequest("forest", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("forest", "1", "Production"), DECISION)
     page = app("run", fresh_store, run=run_id)
     button(page, "Delete").click().run()
     assert "forest v1" in table_text(page)

@@ -15,7 +15,8 @@ from lib.jobs import job_queue
 from lib.jobs.job_settings import read_job_settings
 from lib.launch import catalogue, demo_jobs
 from lib.ledger.entry.vocabulary import NO_HOLDER
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import Decision, MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.app.session import now
@@ -193,9 +194,7 @@ def test_a_complete_journey_stores_the_token_nowhere(settings, dagshub, tmp_path
     assert set(PROJECT_ROOT.iterdir()) == project_files, "nothing is left where it ran"
     assert not {"model", "confusion_matrix.png"} & {file.name for file in tmp_path.rglob("*")}
     register(make_writer(backend), run.run_id, "wine-of-a-secret-journey")
-    move_version(
-        make_writer(backend), MoveRequest("wine-of-a-secret-journey", "1", "Production", REASON, expected_holder=NO_HOLDER)
-    )
+    move_version(make_writer(backend), MoveRequest("wine-of-a-secret-journey", "1", "Production"), Decision(REASON, NO_HOLDER))
 
     errors = []
     dagshub.fault = 502

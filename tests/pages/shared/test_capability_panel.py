@@ -5,9 +5,10 @@ from streamlit.testing.v1 import AppTest
 
 from lib.backends.capabilities import read_capabilities
 from lib.backends.mlflow_client import client
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
-from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_registered_model, make_trained_run, make_writer
 from tests.support.limited_server import narrowed
 
 pytestmark = pytest.mark.xdist_group("mlflow_server")
@@ -60,7 +61,7 @@ def test_on_a_hosted_server_actions_are_disabled_for_a_reader_with_the_reason(ap
 def test_a_model_is_loaded_by_its_stage_where_there_are_no_aliases(app, mlflow_server):
     with narrowed(mlflow_server, "aliases") as (backend, _):
         register(make_writer(backend), make_trained_run(backend), "wine-loaded")
-        move_version(make_writer(backend), MoveRequest("wine-loaded", "1", "Production", REASON))
+        move_version(make_writer(backend), MoveRequest("wine-loaded", "1", "Production"), DECISION)
         page = app("models", backend, model="wine-loaded", version="1")
         assert "models:/wine-loaded/Production" in [code.value for code in page.code]
         assert "Follows the stage" in " ".join(caption.value for caption in page.caption)

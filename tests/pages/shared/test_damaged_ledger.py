@@ -6,11 +6,12 @@ import pytest
 
 from lib.backends.mlflow_client import client
 from lib.registry.model_survey import survey_models
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_all_snapshots
 from lib.registry.verify import verify_all
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -23,7 +24,7 @@ from tests.support.ledger_tampering import (
 def register_two_models(backend):
     for name in ("beer", "wine"):
         make_registered_model(backend, name)
-        move_version(make_writer(backend), MoveRequest(name, "1", "Production", REASON))
+        move_version(make_writer(backend), MoveRequest(name, "1", "Production"), DECISION)
     return client(backend)
 
 
@@ -106,7 +107,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
 
 def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fresh_store):
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     purge_run(fresh_store, book_id_of(fresh_store))
     page = app("audit", fresh_store)
     assert "The book is gone" in page_text(page)
@@ -118,7 +119,7 @@ def test_without_a_backup_a_renamed_model_begins_a_new_record_and_verify_goes_on
     mlflow_client = register_two_models(fresh_store)
     purge_run(fresh_store, book_id_of(fresh_store, "wine"))
     mlflow_client.rename_registered_model("wine", "red-wine")
-    assert move_version(make_writer(fresh_store), MoveRequest("red-wine", "2", "Production", REASON)).outcome == "applied"
+    assert move_version(make_writer(fresh_store), MoveRequest("red-wine", "2", "Production"), DECISION).outcome == "applied"
     findings_by_model = {
         verification.model: [finding.what for finding in verification.findings] for verification in verify_all(fresh_store)
     }

@@ -10,14 +10,15 @@ from lib.errors import NotWritable
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
 from lib.registry.model_status import GRACE_PERIOD
-from lib.registry.promote import MoveRequest, _decision, move_version
+from lib.registry.move_plan import MoveRequest, plan_move
+from lib.registry.promote import _body_factory, move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
 from lib.ui.app.page_links import SHELL_SCRIPT, page_path
 from lib.ui.queries import registry
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import REASON, book_id_of, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button
 
 
@@ -32,7 +33,7 @@ def box_texts(page):
 
 def promote_first(backend, name="wine"):
     make_registered_model(backend, name)
-    move_version(make_writer(backend), MoveRequest(name, "1", "Production", REASON))
+    move_version(make_writer(backend), MoveRequest(name, "1", "Production"), DECISION)
     return client(backend)
 
 
@@ -40,7 +41,8 @@ def leave_decision_open(backend, seconds=0, version="2"):
     """Record a decision by Ana, `seconds` ago, whose machine crashed before the registry changed."""
     ana_writer = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
     status = sync_model_status(make_writer(backend), "wine")
-    return append(ana_writer, status.book_id, _decision(ana_writer, status, MoveRequest("wine", version, "Production", REASON)))
+    plan = plan_move(status, MoveRequest("wine", version, "Production"))
+    return append(ana_writer, status.book_id, _body_factory(ana_writer, plan, DECISION))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
@@ -78,7 +80,7 @@ def test_a_deleted_champion_can_be_let_stand_on_the_page(app, fresh_store):
 def test_a_renamed_model_a_deleted_book_and_a_deleted_run_are_told(app, fresh_store):
     run_id = make_trained_run(fresh_store)
     register(make_writer(fresh_store), run_id, "wine")
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     mlflow_client = client(fresh_store)
     mlflow_client.rename_registered_model("wine", "beer")
     mlflow_client.delete_run(run_id)

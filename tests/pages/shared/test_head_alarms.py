@@ -8,11 +8,12 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.errors import Unreachable
 from lib.registry import head_watch
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.ui.components.head_alarms import NOT_COMPARED, TITLE
 from lib.ui.queries import registry
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, clear_book_cache, make_registered_model, make_writer
 from tests.support.ledger_tampering import drop_the_tags, execute
 from tests.support.page_driver import click_button
 
@@ -25,7 +26,7 @@ def recorded(app, fresh_store, monkeypatch):
     monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
     clear_book_cache()
     make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
     assert alarm_boxes(app("launch", fresh_store)) == []
     return fresh_store
 
@@ -85,7 +86,7 @@ def test_of_many_records_five_are_named_and_the_others_counted(app, recorded):
     names = [f"model-{n}" for n in range(6)]
     for name in names:
         make_registered_model(recorded, name, versions=1)
-        move_version(make_writer(recorded), MoveRequest(name, "1", "Production", REASON))
+        move_version(make_writer(recorded), MoveRequest(name, "1", "Production"), DECISION)
     clear_cache()
     app("settings", recorded)
     for name in [*names, "wine"]:
@@ -98,7 +99,7 @@ def test_of_many_records_five_are_named_and_the_others_counted(app, recorded):
 def test_a_name_with_markdown_is_shown_as_it_is(app, recorded):
     name = "a *b* [c](mailto) `d`"
     make_registered_model(recorded, name, versions=1)
-    move_version(make_writer(recorded), MoveRequest(name, "1", "Production", REASON))
+    move_version(make_writer(recorded), MoveRequest(name, "1", "Production"), DECISION)
     clear_cache()
     app("settings", recorded)
     cut_last_entry(recorded, name)

@@ -8,11 +8,12 @@ from lib.backends import capabilities
 from lib.backends.mlflow_client import client
 from lib.errors import NoAnswer
 from lib.registry import lineage
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.ui.app.navigation import MENU_PAGES
 from tests.support.faulty_proxy import serve_faulty_proxy
-from tests.support.ledger_stores import REASON, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_trained_run, make_writer
 from tests.support.page_driver import browser_content, click_button, confirm_move, find_button, page_text
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
@@ -50,7 +51,7 @@ def model(mlflow_server):
     registry.create_registered_model(name)
     for n in (1, 2):
         registry.create_model_version(name, f"s3://nowhere/{n}")
-    move_version(make_writer(mlflow_server), MoveRequest(name, "1", "Production", REASON))
+    move_version(make_writer(mlflow_server), MoveRequest(name, "1", "Production"), DECISION)
     return name
 
 
@@ -108,7 +109,7 @@ def test_an_open_decision_that_cannot_be_settled_now_is_told_in_its_dialog(
     (version,) = set(snapshot.versions) - set(snapshot.slot_states["production"].holders)
     proxy.fail("drop", "POST model-versions/transition-stage")
     with pytest.raises(NoAnswer):
-        move_version(make_writer(backend), MoveRequest(model, version, "Production", REASON))
+        move_version(make_writer(backend), MoveRequest(model, version, "Production"), DECISION)
     proxy.heal()
     clear_pages()
     page = app("models", backend, model=model)

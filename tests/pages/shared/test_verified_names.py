@@ -4,12 +4,13 @@ import pytest
 from click.testing import CliRunner
 
 from lib.cli import podium
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.ui.components.actor_name import actor_badge_markdown, actor_markdown
 from lib.ui.components.formatting import escape
 from tests.support.entry_signing import fingerprint_of, make_private_key
-from tests.support.ledger_stores import REASON, make_registered_model
+from tests.support.ledger_stores import DECISION, make_registered_model
 from tests.support.page_driver import page_text
 from tests.support.verified_names import make_verified_writer, plant_decision
 
@@ -21,7 +22,7 @@ def store(fresh_store, tmp_path, clean_session):
     """v1 was put in Production by ana, verified by the server; then mal forged a decision in her name."""
     make_registered_model(fresh_store)
     writer = make_verified_writer(fresh_store, tmp_path / "podium")
-    move_version(writer, MoveRequest("wine", "1", "Production", REASON))
+    move_version(writer, MoveRequest("wine", "1", "Production"), DECISION)
     plant_decision(fresh_store, make_private_key("mal"))
     return fresh_store
 

@@ -16,6 +16,7 @@ from lib.ledger.state.holdings import Holding, recorded_holdings
 from lib.ledger.state.imported_holdings import all_holdings
 from lib.registry.code_snippets import load_model_snippet
 from lib.registry.drift import find_drifts
+from lib.registry.move_plan import MoveRequest
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot, require_version
 from lib.text import format_day
 from lib.theme import ChartColors
@@ -170,7 +171,7 @@ def _move_button(cached_status: LoadedModelStatus, version: VersionSnapshot, lab
         type="primary" if to_stage == "Production" else "secondary",
         width="stretch",
         on_click=move_dialogs.open_move_dialog,
-        args=(cached_status, version.number, to_stage, kind),
+        args=(cached_status, MoveRequest(cached_status.status.snapshot.model, version.number, to_stage, kind)),
         **disabled_kwargs(cached_status.disabled_reason),
     )
 

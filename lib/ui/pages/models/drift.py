@@ -4,8 +4,8 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.errors import LedgerBroken, NotFound, PodiumError
-from lib.registry.drift import DriftResolution
 from lib.registry.model_survey import missing_book_notice
+from lib.registry.move_plan import MoveRequest
 from lib.registry.notices import Notice
 from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.app.session import current_backend
@@ -61,11 +61,11 @@ def _show_resolutions(cached_status: LoadedModelStatus, notice: Notice) -> None:
                 _resolution_label(resolution),
                 key=f"models.{resolution.kind}.{notice.slot}.{resolution.version}.{resolution.to_stage}",
                 on_click=move_dialogs.open_move_dialog,
-                args=(cached_status, resolution.version, resolution.to_stage, resolution.kind),
+                args=(cached_status, resolution),
             )
 
 
-def _resolution_label(resolution: DriftResolution) -> str:
+def _resolution_label(resolution: MoveRequest) -> str:
     fills_stage = resolution.to_stage in ("Production", "Staging")
     if resolution.kind == "adopt":
         return (

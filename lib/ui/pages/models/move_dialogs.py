@@ -3,24 +3,15 @@
 Its state is fixed on opening; the champion it was opened against is checked again when the decision is written.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
 
 from lib.errors import BackendError, BadInput, PodiumError
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, Reason, Stage, make_reason
-from lib.registry.move_plan import Move
-from lib.registry.promote import (
-    DecisionKind,
-    MoveRequest,
-    MoveResult,
-    desired_holder,
-    displaced_versions,
-    move_version,
-    preview_moves,
-    target_version,
-)
+from lib.ledger.entry.vocabulary import REASON_CATEGORIES, make_reason
+from lib.registry.move_plan import Decision, DecisionKind, MovePlan, MoveRequest, plan_move
+from lib.registry.promote import MoveResult, move_version
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
@@ -34,27 +25,20 @@ DIALOG_KEY = "models.open"
 
 @dataclass(frozen=True)
 class MoveDialogState:
-    """State of the dialog, fixed on opening: the move request without its reason, and the planned moves."""
+    """State of the dialog, fixed on opening: the plan of the requested move."""
 
-    model: str
-    version: str
-    from_: str
-    to: Stage
-    kind: DecisionKind
-    expected_champion: str
-    position: int
-    moves: tuple[Move, ...]
-    displaced_aliases: tuple[tuple[str, str], ...]
+    plan: MovePlan
 
     @property
     def title(self) -> str:
         """The dialog title: a question naming the action and its object."""
-        if self.kind == "archive":
-            return f"Archive {version_label(self.version)}?"
-        if self.kind == "roll_back":
-            return f"Roll back to {version_label(self.version)}?"
-        verb = {"adopt": "Accept", "revert": "Restore"}.get(self.kind, "Move")
-        return f"{verb} {version_label(self.version)} {'in' if self.kind == 'adopt' else 'to'} {self.to}?"
+        request, version = self.plan.request, version_label(self.plan.request.version)
+        if request.kind == "archive":
+            return f"Archive {version}?"
+        if request.kind == "roll_back":
+            return f"Roll back to {version}?"
+        verb = {"adopt": "Accept", "revert": "Restore"}.get(request.kind, "Move")
+        return f"{verb} {version} {'in' if request.kind == 'adopt' else 'to'} {request.to_stage}?"
 
     @property
     def button_label(self) -> str:
@@ -62,28 +46,9 @@ class MoveDialogState:
         return self.title.removesuffix("?")
 
 
-def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, kind: DecisionKind) -> None:
+def open_move_dialog(cached_status: LoadedModelStatus, request: MoveRequest) -> None:
     """Open the move dialog on the next rerun, with a preview of the move."""
-    status = cached_status.status
-    placeholder_reason = Reason(category="other", text="")
-    request = MoveRequest(status.snapshot.model, number, to, placeholder_reason, kind)
-    displaced_aliases = tuple(
-        (alias, displaced_version)
-        for displaced_version in displaced_versions(status, request)
-        for alias in status.snapshot.other_aliases(displaced_version)
-    )
-    st.session_state[DIALOG_KEY] = MoveDialogState(
-        model=status.snapshot.model,
-        version=number,
-        from_=target_version(status.state, status.snapshot, request).stage,
-        to=to,
-        kind=kind,
-        expected_champion=desired_holder(status, request).holders_text,
-        position=status.state.book.head
-        + (1 if number in status.state.registered_versions or number not in status.snapshot.versions else 2),
-        moves=preview_moves(status, request, writer()),
-        displaced_aliases=displaced_aliases,
-    )
+    st.session_state[DIALOG_KEY] = MoveDialogState(plan_move(cached_status.status, request))
 
 
 def _close_move_dialog() -> None:
@@ -101,22 +66,23 @@ def show_move_dialog() -> None:
 
 
 def _show_form(dialog_state: MoveDialogState) -> None:
-    show_steps(_preview_texts(dialog_state))
-    moved_aliases = _ask_aliases(dialog_state)
+    plan = dialog_state.plan
+    show_steps(_preview_texts(plan))
+    if aliases := _ask_aliases(plan):
+        plan = plan_move(plan.status, replace(plan.request, aliases=aliases))
     categories = list(REASON_CATEGORIES)
-    default_index = categories.index(_DEFAULT_CATEGORIES.get(dialog_state.kind, "better"))
+    default_index = categories.index(_DEFAULT_CATEGORIES.get(plan.request.kind, "better"))
     category = st.selectbox(
         "Kind of reason", categories, default_index, format_func=REASON_CATEGORIES.__getitem__, key="models.category"
     )
     reason_text = ask_reason(
         "Why, for a reader in two years",
         key="models.reason",
-        placeholder=_REASON_EXAMPLES.get(dialog_state.kind, _REASON_EXAMPLE),
+        placeholder=_REASON_EXAMPLES.get(plan.request.kind, _REASON_EXAMPLE),
     )
     name = ask_user_name()
-    typed_version = _ask_version(dialog_state)
-    alias_moves = [Move("alias", alias, dialog_state.version) for alias in moved_aliases]
-    show_mlflow_calls(current_backend().uri, dialog_state.model, [*dialog_state.moves, *alias_moves])
+    typed_version = _ask_version(plan.request)
+    show_mlflow_calls(current_backend().uri, plan.request.model, plan.moves)
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if st.button("Cancel", key="models.cancel"):
             _close_move_dialog()
@@ -128,7 +94,7 @@ def _show_form(dialog_state: MoveDialogState) -> None:
             icon=":material/check:",
             **short_reason_kwargs(reason_text),
         ):
-            _decide(dialog_state, (category, reason_text, name, typed_version), moved_aliases)
+            _decide(plan, (category, reason_text, name, typed_version))
 
 
 _DEFAULT_CATEGORIES: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
@@ -139,50 +105,42 @@ _REASON_EXAMPLES = {
 }
 
 
-def _preview_texts(dialog_state: MoveDialogState) -> list[str]:
+def _preview_texts(plan: MovePlan) -> list[str]:
     return [
-        f"Record your decision as entry {dialog_state.position} of the ledger",
-        *(move_text(move) for move in dialog_state.moves),
+        f"Record your decision as entry {plan.position} of the ledger",
+        *(move_text(move) for move in plan.moves),
         "Read the registry back and record the outcome",
     ]
 
 
-def _ask_aliases(dialog_state: MoveDialogState) -> tuple[str, ...]:
+def _ask_aliases(plan: MovePlan) -> tuple[str, ...]:
     """Ask which other aliases of the displaced versions to move along; the rest stay."""
     moved_aliases = []
-    for alias, displaced_version in dialog_state.displaced_aliases:
-        label = f"Alias **{escape(alias)}** stays on {version_label(displaced_version)}; move it to {version_label(dialog_state.version)} as well"
+    other_aliases = [(alias, version) for version in plan.displaced for alias in plan.status.snapshot.other_aliases(version)]
+    for alias, displaced_version in other_aliases:
+        label = f"Alias **{escape(alias)}** stays on {version_label(displaced_version)}; move it to {version_label(plan.request.version)} as well"
         if st.checkbox(label, key=f"models.along.{alias}"):
             moved_aliases.append(alias)
     return tuple(moved_aliases)
 
 
-def _ask_version(dialog_state: MoveDialogState) -> str:
-    if dialog_state.to != "Production":
-        return version_label(dialog_state.version)
-    return st.text_input("Type the version to confirm", placeholder=version_label(dialog_state.version), key="models.typed")
+def _ask_version(request: MoveRequest) -> str:
+    if request.to_stage != "Production":
+        return version_label(request.version)
+    return st.text_input("Type the version to confirm", placeholder=version_label(request.version), key="models.typed")
 
 
-def _decide(dialog_state: MoveDialogState, answers: tuple[str, str, str, str], moved_aliases: tuple[str, ...]) -> None:
+def _decide(plan: MovePlan, answers: tuple[str, str, str, str]) -> None:
     """Validate the input, carry out the decision and close the dialog; show any error inside it."""
     category, reason_text, name, typed_version = answers
     try:
-        if typed_version.strip().lower().removeprefix("v") != dialog_state.version:
+        if typed_version.strip().lower().removeprefix("v") != plan.request.version:
             raise BadInput(
-                "The typed version does not match the one being moved.", next=f"Type {version_label(dialog_state.version)}."
+                "The typed version does not match the one being moved.", next=f"Type {version_label(plan.request.version)}."
             )
-        reason = make_reason(category, reason_text)
-        request = MoveRequest(
-            dialog_state.model,
-            dialog_state.version,
-            dialog_state.to,
-            reason,
-            dialog_state.kind,
-            dialog_state.expected_champion,
-            moved_aliases,
-        )
+        decision = Decision(make_reason(category, reason_text), plan.champion.holders_text)
         with st.spinner("Recording the decision and moving the version…"):
-            result = move_version(writer(name), request)
+            result = move_version(writer(name), plan.request, decision)
     except PodiumError as error:
         if isinstance(error, BackendError):
             clear_cache()  # it may have been partly applied
