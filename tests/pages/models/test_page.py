@@ -6,7 +6,7 @@ from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import make_reason
 from lib.registry.promote import MoveRequest, move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.ui.pages.models.move_dialogs import DIALOG_KEY
+from lib.ui.components.dialog import OPEN_KEY
 from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button, page_text
 
@@ -44,7 +44,7 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     confirm_move(page)
     assert not page.exception
     assert "v1 is now in Production" in page_text(page)
-    assert DIALOG_KEY not in page.session_state
+    assert OPEN_KEY not in page.session_state
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "1"}
     decided = read_book_state(fresh_store, "wine").intents[0].body
     assert (decided.by.name, decided.by.how, decided.expected) == ("ana", "declared", "none")

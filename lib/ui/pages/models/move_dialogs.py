@@ -4,12 +4,11 @@ Its state is fixed on opening; the champion it was opened against is checked aga
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import streamlit as st
 
-from lib.errors import BackendError, BadInput, PodiumError
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, Reason, Stage, make_reason
+from lib.errors import BadInput
+from lib.ledger.entry.vocabulary import Reason, Stage, make_reason
 from lib.registry.move_plan import Move
 from lib.registry.promote import (
     DecisionKind,
@@ -23,13 +22,11 @@ from lib.registry.promote import (
 )
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
-from lib.ui.components.error_box import show_error
+from lib.ui.components.dialog import Dialog, show_steps
 from lib.ui.components.formatting import escape, version_label
-from lib.ui.components.move_preview import move_text, show_mlflow_calls, show_steps
-from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
+from lib.ui.components.move_preview import move_text, show_mlflow_calls
+from lib.ui.components.reason_field import ask_category, ask_reason, missing_characters
 from lib.ui.queries.registry import LoadedModelStatus, clear_cache
-
-DIALOG_KEY = "models.open"
 
 
 @dataclass(frozen=True)
@@ -62,6 +59,9 @@ class MoveDialogState:
         return self.title.removesuffix("?")
 
 
+MOVE_DIALOG = Dialog[MoveDialogState]("models")
+
+
 def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, kind: DecisionKind) -> None:
     """Open the move dialog on the next rerun, with a preview of the move."""
     status = cached_status.status
@@ -72,7 +72,7 @@ def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, k
         for displaced_version in displaced_versions(status, request)
         for alias in status.snapshot.other_aliases(displaced_version)
     )
-    st.session_state[DIALOG_KEY] = MoveDialogState(
+    dialog_state = MoveDialogState(
         model=status.snapshot.model,
         version=number,
         from_=target_version(status.state, status.snapshot, request).stage,
@@ -84,30 +84,20 @@ def open_move_dialog(cached_status: LoadedModelStatus, number: str, to: Stage, k
         moves=preview_moves(status, request, writer()),
         displaced_aliases=displaced_aliases,
     )
+    MOVE_DIALOG.open(dialog_state)
 
 
-def _close_move_dialog() -> None:
-    """Close the dialog."""
-    st.session_state.pop(DIALOG_KEY, None)
-
-
-def show_move_dialog() -> None:
-    """Draw the open dialog, if any."""
-    dialog_state = st.session_state.get(DIALOG_KEY)
-    if isinstance(dialog_state, MoveDialogState):
-        st.dialog(dialog_state.title, width="medium", icon=":material/balance:", on_dismiss=_close_move_dialog)(_show_form)(
-            dialog_state
-        )
+def show_move_dialog(model: str) -> None:
+    """Draw the dialog that is open for this model, if any."""
+    dialog_state = MOVE_DIALOG.state
+    if dialog_state and dialog_state.model == model:
+        MOVE_DIALOG.show(_show_form, dialog_state.title, icon="balance")
 
 
 def _show_form(dialog_state: MoveDialogState) -> None:
     show_steps(_preview_texts(dialog_state))
     moved_aliases = _ask_aliases(dialog_state)
-    categories = list(REASON_CATEGORIES)
-    default_index = categories.index(_DEFAULT_CATEGORIES.get(dialog_state.kind, "better"))
-    category = st.selectbox(
-        "Kind of reason", categories, default_index, format_func=REASON_CATEGORIES.__getitem__, key="models.category"
-    )
+    category = ask_category(key="models.category", default=_DEFAULT_CATEGORIES.get(dialog_state.kind, "better"))
     reason_text = ask_reason(
         "Why, for a reader in two years",
         key="models.reason",
@@ -117,18 +107,14 @@ def _show_form(dialog_state: MoveDialogState) -> None:
     typed_version = _ask_version(dialog_state)
     alias_moves = [Move("alias", alias, dialog_state.version) for alias in moved_aliases]
     show_mlflow_calls(current_backend().uri, dialog_state.model, [*dialog_state.moves, *alias_moves])
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="models.cancel"):
-            _close_move_dialog()
-            st.rerun()
-        if st.button(
-            dialog_state.button_label,
-            key="models.confirm",
-            type="primary",
-            icon=":material/check:",
-            **short_reason_kwargs(reason_text),
-        ):
-            _decide(dialog_state, (category, reason_text, name, typed_version), moved_aliases)
+    if MOVE_DIALOG.action_row(dialog_state.button_label, missing_characters(reason_text)):
+        with MOVE_DIALOG.action("Recording the decision and moving the version…", clear_cache):
+            _check_version(dialog_state, typed_version)
+            request = _make_request(dialog_state, make_reason(category, reason_text), moved_aliases)
+            result = move_version(writer(name), request)
+            remember_user_name(name)
+            message_kind, text = _result_message(result)
+            flash.set_flash(flash.MODELS, text, message_kind)
 
 
 _DEFAULT_CATEGORIES: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
@@ -163,40 +149,27 @@ def _ask_version(dialog_state: MoveDialogState) -> str:
     return st.text_input("Type the version to confirm", placeholder=version_label(dialog_state.version), key="models.typed")
 
 
-def _decide(dialog_state: MoveDialogState, answers: tuple[str, str, str, str], moved_aliases: tuple[str, ...]) -> None:
-    """Validate the input, carry out the decision and close the dialog; show any error inside it."""
-    category, reason_text, name, typed_version = answers
-    try:
-        if typed_version.strip().lower().removeprefix("v") != dialog_state.version:
-            raise BadInput(
-                "The typed version does not match the one being moved.", next=f"Type {version_label(dialog_state.version)}."
-            )
-        reason = make_reason(category, reason_text)
-        request = MoveRequest(
-            dialog_state.model,
-            dialog_state.version,
-            dialog_state.to,
-            reason,
-            dialog_state.kind,
-            dialog_state.expected_champion,
-            moved_aliases,
+def _check_version(dialog_state: MoveDialogState, typed_version: str) -> None:
+    """Raise BadInput unless the typed version is the one being moved."""
+    if typed_version.strip().lower().removeprefix("v") != dialog_state.version:
+        raise BadInput(
+            "The typed version does not match the one being moved.", next=f"Type {version_label(dialog_state.version)}."
         )
-        with st.spinner("Recording the decision and moving the version…"):
-            result = move_version(writer(name), request)
-    except PodiumError as error:
-        if isinstance(error, BackendError):
-            clear_cache()  # it may have been partly applied
-        show_error(error)
-        return
-    remember_user_name(name)
-    kind, text = _result_message(result)
-    flash.set_flash(flash.MODELS, text, kind)
-    _close_move_dialog()
-    clear_cache()
-    st.rerun()
 
 
-def _result_message(result: MoveResult) -> tuple[Literal["success", "warning"], str]:
+def _make_request(dialog_state: MoveDialogState, reason: Reason, moved_aliases: tuple[str, ...]) -> MoveRequest:
+    return MoveRequest(
+        dialog_state.model,
+        dialog_state.version,
+        dialog_state.to,
+        reason,
+        dialog_state.kind,
+        dialog_state.expected_champion,
+        moved_aliases,
+    )
+
+
+def _result_message(result: MoveResult) -> tuple[flash.FlashKind, str]:
     displaced_text = " and ".join(version_label(number) for number in result.displaced_versions)
     match result.outcome:
         case "applied":
