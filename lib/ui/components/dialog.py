@@ -11,7 +11,6 @@ from functools import wraps
 from typing import Generic, Literal, NoReturn, TypeVar, cast
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import StopException
 
 from lib.errors import PodiumError
 from lib.ui.components.error_box import show_error
@@ -103,19 +102,14 @@ def show_steps(steps: Sequence[str]) -> None:
 
 @contextmanager
 def dialog_scope(page: str) -> Iterator[None]:
-    """Run a page in the block. Closes a dialog that another page opened, or that this page no longer draws."""
+    """Run a page in the block. Closes a dialog that another page opened, or that this page no longer draws.
+
+    A run that is interrupted or stopped closes none: it may have ended before the dialog.
+    """
     if st.session_state.get(_PAGE_KEY, page) != page:
         st.session_state.pop(OPEN_KEY, None)
     st.session_state[_PAGE_KEY] = page
     st.session_state.pop(_DRAWN_KEY, None)
-    try:
-        yield
-    except StopException:
-        _close_undrawn_dialog()
-        raise
-    _close_undrawn_dialog()
-
-
-def _close_undrawn_dialog() -> None:
+    yield
     if _DRAWN_KEY not in st.session_state:
         st.session_state.pop(OPEN_KEY, None)

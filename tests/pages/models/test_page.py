@@ -61,6 +61,19 @@ def test_the_name_is_asked_once_per_browser_session(app, fresh_store):
     assert [entry.body.by.name for entry in read_book_state(fresh_store, "wine").intents] == ["ana", "ana"]
 
 
+def test_the_dialog_of_one_model_does_not_open_on_another(app, fresh_store):
+    make_registered_model(fresh_store)
+    make_registered_model(fresh_store, "tea")
+    page = app("models", fresh_store, model="wine", version="1")
+    find_button(page, "Move to Production").click().run()
+    assert any(button.key == "models.confirm" for button in page.button)
+    for model in ("tea", "wine"):
+        page.query_params["model"] = model
+        page.run()
+        assert not page.exception
+        assert not any(button.key == "models.confirm" for button in page.button)
+
+
 def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened(app, fresh_store):
     make_registered_model(fresh_store)
     page = app("models", fresh_store, model="wine", version="1")
