@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import Generic, Literal, NoReturn, TypeVar, cast
+from typing import Generic, Literal, TypeVar, cast
 
 import streamlit as st
 
@@ -45,7 +45,7 @@ class Dialog(Generic[State]):
             del st.session_state[OPEN_KEY]
             st.query_params.pop(self.link_parameter, None)
 
-    def close_and_rerun(self) -> NoReturn:
+    def close_and_rerun(self) -> None:
         """Close the dialog and run the page again."""
         self.close()
         st.rerun()
@@ -59,7 +59,7 @@ class Dialog(Generic[State]):
         @wraps(body)  # Streamlit tells dialogs apart by the name of this function
         def draw_body() -> None:
             state = self.state
-            if state is not None:  # closed by a click that arrived just before
+            if state is not None:  # None after a click that closed the dialog just before
                 body(state)
 
         st.dialog(title, width=width, icon=f":material/{icon}:", on_dismiss=self.close)(draw_body)()
