@@ -66,4 +66,4 @@ if numbers:
 
 # Act
 register_dialog.show_register_dialog()
-move_dialogs.show_move_dialog()
+move_dialogs.show_move_dialog(model)

@@ -7,6 +7,7 @@ from lib.ui.app import backend_gate, navigation
 from lib.ui.app.alarm_place import alarms_above_page, left_out_below_page
 from lib.ui.app.backend_selection import sync_backend_with_url
 from lib.ui.app.page_links import STATIC_FOLDER
+from lib.ui.components.dialog import dialog_scope
 from lib.ui.components.error_box import error_boundary
 
 UNGATED_PAGES = ("settings", "doctor")
@@ -20,7 +21,7 @@ st.logo(str(STATIC_FOLDER / "logo.svg"), icon_image=str(STATIC_FOLDER / "mark.sv
 
 page = navigation.show_navigation()
 sync_backend_with_url()
-with single_wait():
+with single_wait(), dialog_scope(page.url_path):
     backend_gate.show_registry_conflict()
     if page.url_path in UNGATED_PAGES:
         backend_gate.show_sidebar_status()

@@ -3,7 +3,6 @@
 Pages use `show_file_browser`; Compare shows two `cached_preview`s side by side. File content never reaches Markdown or HTML.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,9 +14,10 @@ from lib.errors import PodiumError
 from lib.runs.artifacts import files
 from lib.runs.artifacts.files import MAX_DOWNLOAD_BYTES, MAX_PREVIEW_BYTES, ArtifactEntry, ArtifactLocation, ArtifactTree
 from lib.runs.artifacts.previews import Preview
+from lib.ui.components.data_table import hashed_key, table_height
 from lib.ui.components.error_box import error_boundary, show_error
 from lib.ui.components.formatting import NBSP, escape, format_count
-from lib.ui.components.layout import show_empty_state, table_height
+from lib.ui.components.layout import show_empty_state
 from lib.ui.queries.artifacts import cached_preview, cached_tree
 
 MAX_VISIBLE_ROWS = 12
@@ -91,7 +91,6 @@ def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
     model_folders = _model_folders(tree.entries)
     names = [f"{INDENT * (entry.path.count('/') - _depth(root))}{_entry_label(entry, model_folders)}" for entry in tree.entries]
     frame = pd.DataFrame({"name": names, "size": [format_size(entry.size) for entry in tree.entries]})
-    table_key = f"{key}.tree.{hashlib.sha256(chr(0).join(paths).encode()).hexdigest()[:12]}"
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -100,7 +99,7 @@ def _select_entry(tree: ArtifactTree, root: str, key: str) -> ArtifactEntry:
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": [selected_index]}},
-        key=table_key,
+        key=hashed_key(f"{key}.tree", *paths),
         alt=f"{len(paths)} files and folders",
     )
     if root:

@@ -15,14 +15,16 @@ from lib.ledger.state.known_heads import HeadAlarm
 from lib.registry.head_watch import accept_present_store
 from lib.ui.app.page_links import VERIFY_PARAMETER, page_link
 from lib.ui.app.session import ask_user_name, current_backend, head_memory, now, remember_user_name
-from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.dialog import Dialog
+from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
+from lib.ui.components.reason_field import ask_reason, missing_characters
 from lib.ui.queries.registry import HeadCheckResult, clear_cache, head_alarms, last_head_check
 
-TITLE, DIALOG_KEY = "A record differs from the one seen before", "shell.alarms.open"
+TITLE = "A record differs from the one seen before"
 NOT_COMPARED = "The records could not be compared with those seen here before"
 MAX_LISTED_ALARMS = 5
+_ACCEPT_DIALOG = Dialog[Backend]("shell.alarms")
 
 
 def show_known_alarms() -> tuple[HeadCheckResult, bool]:
@@ -41,12 +43,9 @@ def show_known_alarms() -> tuple[HeadCheckResult, bool]:
     if result.failure:
         st.caption(f":material/history: {NOT_COMPARED}. {escape(result.failure)}")
     if not result.alarms:
-        _close_dialog()
         return result, is_fresh
-    _show_box(result.alarms)
-    if st.session_state.get(DIALOG_KEY):
-        show_dialog = st.dialog("Is this another store?", width="medium", icon=":material/database:", on_dismiss=_close_dialog)
-        show_dialog(_ask_for_acceptance)(backend)
+    _show_box(backend, result.alarms)
+    _ACCEPT_DIALOG.show(_ask_for_acceptance, "Is this another store?", icon="database")
     return result, is_fresh
 
 
@@ -75,23 +74,19 @@ def _find_backend() -> Backend | None:
         return None
 
 
-def _show_box(alarms: Sequence[HeadAlarm]) -> None:
+def _show_box(backend: Backend, alarms: Sequence[HeadAlarm]) -> None:
     with st.container(border=True, key="shell.alarms.box"):
         st.error("\n".join(_alarm_lines(alarms)), title=TITLE, icon=":material/error:")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if any(alarm.what == "another store" for alarm in alarms):
                 if st.button("Accept the new store…", key="shell.alarms.accept"):
-                    st.session_state[DIALOG_KEY] = True
+                    _ACCEPT_DIALOG.open(backend)
                 page_link("Open Settings", "settings", icon="database")
             models = list(dict.fromkeys(alarm.known.model for alarm in alarms if alarm.known.model))[:MAX_LISTED_ALARMS]
             for model in models:
                 page_link(
                     f"Settle {escape(model)}", "audit", icon="fingerprint", query={"audit.model": model, VERIFY_PARAMETER: "now"}
                 )
-
-
-def _close_dialog() -> None:
-    st.session_state.pop(DIALOG_KEY, None)
 
 
 def _alarm_lines(alarms: Sequence[HeadAlarm]) -> list[str]:
@@ -114,34 +109,18 @@ def _ask_for_acceptance(backend: Backend) -> None:
         "Why, for a reader in two years", key="shell.alarms.reason", placeholder="We started over with an empty database."
     )
     name = ask_user_name()
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="shell.alarms.cancel"):
-            _close_dialog()
-            st.rerun()
-        if st.button(
-            "Accept new store",
-            key="shell.alarms.confirm",
-            type="primary",
-            icon=":material/check:",
-            **short_reason_kwargs(reason_text),
-        ):
+    if _ACCEPT_DIALOG.action_row("Accept new store", missing_characters(reason_text)):
+        with _ACCEPT_DIALOG.action("Saving the answer…", clear_cache):
             _accept(backend, name, reason_text)
 
 
 def _accept(backend: Backend, name: str, reason_text: str) -> None:
-    """Validate the input and save the answer; an error is shown inside the dialog."""
-    try:
-        reason = make_reason("other", reason_text)
-        if not name:
-            raise BadInput("Your name is required.", next="Enter your name.")
-        if not accept_present_store(backend, head_memory(), now(), (name, reason.text)):
-            raise NotWritable(
-                "PODIUM_HOME cannot be written, so the answer cannot be saved.", next="Check the permissions of that folder."
-            )
-    except PodiumError as error:
-        show_error(error)
-        return
+    """Validate the input and save the answer."""
+    reason = make_reason("other", reason_text)
+    if not name:
+        raise BadInput("Your name is required.", next="Enter your name.")
+    if not accept_present_store(backend, head_memory(), now(), (name, reason.text)):
+        raise NotWritable(
+            "PODIUM_HOME cannot be written, so the answer cannot be saved.", next="Check the permissions of that folder."
+        )
     remember_user_name(name)
-    _close_dialog()
-    clear_cache()
-    st.rerun()

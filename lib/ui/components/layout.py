@@ -13,7 +13,6 @@ import streamlit as st
 from lib.ui.components.badges import HEALTH_BADGES, Badge, icon_markdown, show_badge
 
 Height = int | Literal["content", "stretch"]
-_HEADING_PIXELS, _ROW_PIXELS, _SCROLL_BAR_PIXELS = 32, 31, 10
 BadgeRef = tuple[Mapping[str, Badge], str]
 
 
@@ -71,14 +70,6 @@ def show_empty_state(icon: str, title: str, text: str) -> None:
     st.space("small")
     st.markdown(f":gray[:material/{icon}:] **{title}**", text_alignment="center")
     st.caption(text, text_alignment="center")
-
-
-def table_height(row_count: int, max_rows: int = 1000) -> int:
-    """Return the pixel height of a table with up to `max_rows` visible rows and space for a horizontal scroll bar.
-
-    If scroll bars take up space, Streamlit's own content height is too small and the bar covers the last row.
-    """
-    return _HEADING_PIXELS + _ROW_PIXELS * min(max(row_count, 1), max_rows) + _SCROLL_BAR_PIXELS + 2
 
 
 @contextmanager

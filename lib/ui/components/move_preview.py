@@ -8,13 +8,6 @@ from lib.registry.code_snippets import moves_snippet
 from lib.registry.moves import Move
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.formatting import version_label
-from lib.ui.components.layout import show_table
-
-
-def show_steps(steps: Sequence[str]) -> None:
-    """Show the steps (Markdown) as a numbered table."""
-    st.markdown("This is exactly what will happen, in this order:")
-    show_table([(str(n), text) for n, text in enumerate(steps, 1)])
 
 
 def move_text(move: Move) -> str:

@@ -9,7 +9,7 @@ from lib.ui.app.session import current_backend, now
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_age, version_label
-from lib.ui.components.recovery_dialog import DIALOG_KEY, open_recovery_dialog, show_recovery_dialog
+from lib.ui.components.recovery_dialog import RECOVERY_DIALOG, open_recovery_dialog, show_recovery_dialog
 from lib.ui.queries.registry import load_model_status
 
 REFRESH_INTERVAL = "5s"
@@ -33,7 +33,7 @@ def _show_decisions(decisions: tuple[PendingDecision, ...], can_write: bool) -> 
         models = dict.fromkeys(decision.model for decision in decisions)
         statuses = [load_model_status(current_backend(), model).status for model in models]
         open_ids = {pending.entry_id for status in statuses for pending in list_pending_decisions(status)}
-        if open_ids != {decision.entry_id for decision in decisions} and DIALOG_KEY not in st.session_state:
+        if open_ids != {decision.entry_id for decision in decisions} and RECOVERY_DIALOG.state is None:
             st.rerun()
 
 

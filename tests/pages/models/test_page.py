@@ -7,7 +7,7 @@ from lib.ledger.entry.vocabulary import make_reason
 from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
-from lib.ui.pages.models.move_dialogs import DIALOG_KEY
+from lib.ui.components.dialog import OPEN_KEY
 from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import confirm_move, find_button, page_text
 
@@ -45,7 +45,7 @@ def test_moving_to_production_needs_a_reason_and_the_version_typed(app, fresh_st
     confirm_move(page)
     assert not page.exception
     assert "v1 is now in Production" in page_text(page)
-    assert DIALOG_KEY not in page.session_state
+    assert OPEN_KEY not in page.session_state
     assert read_snapshot(fresh_store, "wine").aliases == {"production": "1"}
     decided = read_book_state(fresh_store, "wine").intents[0].body
     assert (decided.by.name, decided.by.how, decided.expected) == ("ana", "declared", "none")
@@ -60,6 +60,19 @@ def test_the_name_is_asked_once_per_browser_session(app, fresh_store):
     assert not any(field.key == "session.name" for field in page.text_input)
     confirm_move(page)
     assert [entry.body.by.name for entry in read_book_state(fresh_store, "wine").intents] == ["ana", "ana"]
+
+
+def test_the_dialog_of_one_model_does_not_open_on_another(app, fresh_store):
+    make_registered_model(fresh_store)
+    make_registered_model(fresh_store, "tea")
+    page = app("models", fresh_store, model="wine", version="1")
+    find_button(page, "Move to Production").click().run()
+    assert any(button.key == "models.confirm" for button in page.button)
+    for model in ("tea", "wine"):
+        page.query_params["model"] = model
+        page.run()
+        assert not page.exception
+        assert not any(button.key == "models.confirm" for button in page.button)
 
 
 def test_a_decision_is_refused_when_the_champion_changed_since_the_dialog_opened(app, fresh_store):

@@ -1,6 +1,5 @@
 """The as-of query: which version held a stage at a given time, who moved it there, and why. Its inputs are in the URL."""
 
-import hashlib
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -22,6 +21,7 @@ from lib.registry.audit_queries import AsOfQuery, answer_from_status
 from lib.text import strip_invisible
 from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import chart_colors
+from lib.ui.components.data_table import hashed_key
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import NBSP, escape, format_metric, version_label
 from lib.ui.components.layout import card
@@ -133,7 +133,7 @@ def _show_answer(registry: LoadedRegistry, model: str, answer: AsOfAnswer) -> No
             chart = holdings_chart(
                 bars, chart_colors(), list(SLOTS.values()), marked_at=_query_mark(answer.query, bars.since.min().to_pydatetime())
             )
-            key = "audit.strip." + hashlib.sha256(model.encode()).hexdigest()[:12]
+            key = hashed_key("audit.strip", model)
             st.altair_chart(
                 make_clickable(chart),
                 key=key,

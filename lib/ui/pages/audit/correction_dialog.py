@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from lib.errors import BadInput, PodiumError
+from lib.errors import BadInput
 from lib.ledger.chain.hash_chain import Entry
 from lib.ledger.entry.fields import Correction
 from lib.ledger.entry.timestamps import format_timestamp
@@ -17,15 +17,15 @@ from lib.registry.correct_entry import append_correction
 from lib.text import clean_text
 from lib.ui.app.session import MAX_NAME_LENGTH, ask_user_name, current_backend, now, remember_user_name, writer
 from lib.ui.components import flash
+from lib.ui.components.dialog import Dialog, show_steps
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
-from lib.ui.components.layout import show_facts, show_table
-from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
+from lib.ui.components.layout import show_facts
+from lib.ui.components.reason_field import ask_category, ask_reason, missing_characters
 from lib.ui.components.write_access import record_button_kwargs
 from lib.ui.pages.audit.entry_details import correction_facts
 from lib.ui.queries.registry import clear_cache
 
-DIALOG_KEY = "audit.correct.open"
 PART_LABELS = {
     "reason": "The reason",
     "note": "The note",
@@ -45,6 +45,9 @@ class CorrectionDialogState:
     body: Body
 
 
+_CORRECTION_DIALOG = Dialog[CorrectionDialogState]("audit.correct")
+
+
 def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) -> None:
     """Show the button that opens the dialog; none for a voided entry."""
     body: Body | None = entry.body
@@ -59,19 +62,13 @@ def correction_button(model: str, entry: Entry, corrections: Sequence[Entry]) ->
         type="tertiary",
         **record_button_kwargs(current_backend()),
     ):
-        st.session_state[DIALOG_KEY] = CorrectionDialogState(model, entry.id, entry.position, body)
+        _CORRECTION_DIALOG.open(CorrectionDialogState(model, entry.id, entry.position, body))
 
 
 def show_correction_dialog() -> None:
     """Draw the open dialog, if any."""
-    dialog_state = st.session_state.get(DIALOG_KEY)
-    if isinstance(dialog_state, CorrectionDialogState):
-        title = f"Correct entry {dialog_state.position}?"
-        st.dialog(title, width="medium", icon=":material/edit:", on_dismiss=_close_dialog)(_show_form)(dialog_state)
-
-
-def _close_dialog() -> None:
-    st.session_state.pop(DIALOG_KEY, None)
+    if dialog_state := _CORRECTION_DIALOG.state:
+        _CORRECTION_DIALOG.show(_show_form, f"Correct entry {dialog_state.position}?", icon="edit")
 
 
 def _show_form(dialog_state: CorrectionDialogState) -> None:
@@ -79,31 +76,28 @@ def _show_form(dialog_state: CorrectionDialogState) -> None:
         "What is wrong", correctable_fields(dialog_state.body), format_func=PART_LABELS.__getitem__, key="audit.correct.part"
     )
     answer = _ask_value(dialog_state, part)
-    correction: Correction | None = None
+    correction, missing = None, "Nothing is corrected yet."
     try:
         correction = _read_correction(part, answer, dialog_state)
     except BadInput as error:
         show_error(error)
     if correction:
         _show_preview(dialog_state, correction)
-    category = st.selectbox(
-        "Kind of reason", list(REASON_CATEGORIES), 4, format_func=REASON_CATEGORIES.__getitem__, key="audit.correct.category"
-    )
+    category = ask_category(key="audit.correct.category", default="housekeeping")
     reason_text = ask_reason(
         "Why it needs correcting, for a reader in two years",
         key="audit.correct.why",
         placeholder="The board minutes say 95%, not 59%: the digits were swapped.",
     )
     name = ask_user_name()
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="audit.correct.cancel"):
-            _close_dialog()
-            st.rerun()
-        label = f"Correct entry {dialog_state.position}"
-        blocked = {"disabled": True} if correction is None else short_reason_kwargs(reason_text)
-        is_confirmed = st.button(label, key="audit.correct.confirm", type="primary", icon=":material/check:", **blocked)
-    if is_confirmed and correction:
-        _record_correction(dialog_state, correction, (category, reason_text, name))
+    if correction:
+        missing = missing_characters(reason_text)
+    if _CORRECTION_DIALOG.action_row(f"Correct entry {dialog_state.position}", missing) and correction:
+        with _CORRECTION_DIALOG.action("Recording the correction…", clear_cache):
+            reason = make_reason(category, reason_text)
+            append_correction(writer(name), dialog_state.model, dialog_state.entry_id, correction, reason)
+            remember_user_name(name)
+            flash.set_flash(flash.CORRECTION, f"Entry {dialog_state.position} of {escape(dialog_state.model)} was corrected.")
 
 
 def _ask_value(dialog_state: CorrectionDialogState, part: str) -> tuple[str, str]:
@@ -163,31 +157,13 @@ def _parse_instant(text: str) -> str:
 
 
 def _show_preview(dialog_state: CorrectionDialogState, correction: Correction) -> None:
-    st.markdown("These steps will be carried out:")
-    steps = [
-        "Record your correction as a new ledger entry",
-        f"Leave entry {dialog_state.position} unchanged and show it struck through next to the correction",
-    ]
-    show_table([(str(n), step) for n, step in enumerate(steps, 1)])
+    show_steps(
+        [
+            "Record your correction as a new ledger entry",
+            f"Leave entry {dialog_state.position} unchanged and show it struck through next to the correction",
+        ]
+    )
     show_facts(correction_facts(correction))
-
-
-def _record_correction(dialog_state: CorrectionDialogState, correction: Correction, answers: tuple[str, str, str]) -> None:
-    """Record the correction and close the dialog; show any error inside it."""
-    category, reason_text, name = answers
-    try:
-        with st.spinner("Recording the correction…"):
-            append_correction(
-                writer(name), dialog_state.model, dialog_state.entry_id, correction, make_reason(category, reason_text)
-            )
-    except PodiumError as error:
-        show_error(error)
-        return
-    remember_user_name(name)
-    flash.set_flash(flash.CORRECTION, f"Entry {dialog_state.position} of {escape(dialog_state.model)} was corrected.")
-    _close_dialog()
-    clear_cache()
-    st.rerun()
 
 
 def _actor(body: Body) -> Actor:

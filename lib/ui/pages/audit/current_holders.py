@@ -22,8 +22,9 @@ from lib.registry.snapshot import RegistrySnapshot
 from lib.runs.analysis.metric_direction import SYSTEM_PREFIX, direction_by_name, title_with_arrow
 from lib.ui.app.session import current_backend, now, trusted_keys
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options, chart_colors
+from lib.ui.components.data_table import table_height
 from lib.ui.components.formatting import format_count
-from lib.ui.components.layout import card, show_empty_state, table_height
+from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.audit.entry_table import open_entry
 from lib.ui.queries.registry import LoadedRegistry, has_unexplained_record
 

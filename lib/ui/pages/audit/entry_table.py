@@ -3,7 +3,6 @@
 The URL holds the open entry. Filters are in `filters`, corrections in `correction_dialog`.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,9 +18,10 @@ from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import trusted_keys
 from lib.ui.components.actor_name import actor_badge_markdown
 from lib.ui.components.badges import ENTRY_BADGES, STAGE_BADGES, badge_column_options, badge_markdown
+from lib.ui.components.data_table import hashed_key, table_height
 from lib.ui.components.drift_banner import show_unexplained_record
 from lib.ui.components.formatting import escape, format_count, format_metric, format_time, short_hash, version_label
-from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts, table_height
+from lib.ui.components.layout import card, show_card_header, show_empty_state, show_facts
 from lib.ui.pages.audit.correction_dialog import correction_button
 from lib.ui.pages.audit.downloads import show_download_buttons
 from lib.ui.pages.audit.entry_details import entry_facts
@@ -103,18 +103,17 @@ def _choose_first_row(rows: Sequence[AuditRow], entry_id: str) -> int:
     starts = list(range(0, len(rows), MAX_TABLE_ROWS))
     labels = {first: f"{first + 1:,} to {min(first + MAX_TABLE_ROWS, len(rows)):,} of {len(rows):,}" for first in starts}
     start = starts[ids.index(entry_id) // MAX_TABLE_ROWS] if entry_id in ids else 0
-    key = f"audit.page.{hashlib.sha256('|'.join(ids).encode()).hexdigest()[:12]}"
+    key = hashed_key("audit.page", *ids)
     return st.selectbox("Rows", starts, starts.index(start), format_func=labels.__getitem__, key=key, width=240)
 
 
 def _select_row(rows: Sequence[AuditRow], entry_id: str) -> AuditRow:
     ids = [row.entry.id for row in rows]
     index = ids.index(entry_id) if entry_id in ids else 0
-    identity = "|".join([*ids, str(st.session_state.get(TABLE_GENERATION_KEY, 0))])
     event: Any = st.dataframe(
         _entries_frame(rows),
         hide_index=True,
-        key="audit.table." + hashlib.sha256(identity.encode()).hexdigest()[:12],
+        key=hashed_key("audit.table", *ids, st.session_state.get(TABLE_GENERATION_KEY, 0)),
         height=table_height(len(rows), max_rows=14),
         on_select=_clear_opened_entry,
         selection_mode="single-row-required",

@@ -9,9 +9,10 @@ from lib.runs.plots.axis_ranges import range_from_stops, selected_stops, slider_
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import column_values, has_column
 from lib.runs.table.types import RunTable
+from lib.ui.components.data_table import hashed_key
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import lazy_popover
-from lib.ui.pages.compare.brush import digest, ranges_from_url, update_ranges
+from lib.ui.pages.compare.brush import ranges_from_url, update_ranges
 from lib.ui.pages.compare.view_state import (
     ViewState,
     bind_callback,
@@ -110,7 +111,7 @@ def _range_slider(axis: Axis, title: str, stop_labels: Sequence[str], ends: tupl
     The ends are passed as the default, because Streamlit forgets that a slider is a range that only session_state defines as one once
     the popover was closed. The key depends on the stops, because a slider stores its ends by position.
     """
-    key = f"compare.range.{digest(axis.name, stop_labels)}"
+    key = hashed_key("compare.range", axis.name, stop_labels)
     st.select_slider(escape(title), stop_labels, ends, key=key, on_change=_on_slider_change, args=(key, axis, axes), width=320)
 
 

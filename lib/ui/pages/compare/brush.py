@@ -4,7 +4,6 @@ A plot is redrawn only when something other than its own brushes changed the ran
 browser keeps the plot and an ongoing drag.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import streamlit as st
 from lib.runs.filters import facets
 from lib.runs.plots.axes import Axis
 from lib.runs.plots.axis_ranges import AxisRange, brush_span, format_range, inside_mask, parse_ranges
+from lib.ui.components.data_table import digest
 from lib.ui.pages.compare.view_state import update_url, view_from_url
 
 # An active brush would catch the pointer and block tooltips below it and brushes on neighbouring axes.
@@ -103,11 +103,6 @@ def request_redraw(plot: str) -> None:
 def let_pointer_through() -> None:
     """Let pointer events pass through a brush to the marks below."""
     st.html(BRUSH_CSS)
-
-
-def digest(*values: object) -> str:
-    """Return a short hash of the values a chart is built from."""
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 @st.cache_data(max_entries=16, ttl=600, show_spinner=False)

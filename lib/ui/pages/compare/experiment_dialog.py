@@ -1,31 +1,40 @@
 """Compare's experiment dialog: create, rename, soft-delete and restore experiments."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 
 import streamlit as st
 
-from lib.errors import PodiumError
 from lib.registry.run_usage import find_runs_in_use
 from lib.runs.edit import experiment_changes
 from lib.runs.edit.experiment_changes import ExperimentContents
 from lib.runs.table.types import Experiment
 from lib.ui.app.session import current_backend
 from lib.ui.components import flash
-from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.dialog import Dialog, show_steps
+from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import show_table
 from lib.ui.components.write_access import write_button_kwargs
 from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
 from lib.ui.queries.runs import ExperimentList, clear_run_caches
 
-DIALOG_KEY, HELD_VERSIONS_KEY = "compare.experiments.open", "compare.experiments.seen"
 POPOVER_KEY = "compare.drawer.more"
 """The toolbar popover that contains the button."""
 CREATE, RENAME, DELETE, RESTORE = ACTIONS = ("Create", "Rename", "Delete", "Restore")
 
 
-def experiments_button() -> None:
+@dataclass(frozen=True)
+class ExperimentDialogState:
+    """All experiments, the id of the current one, and the held versions drawn last as (experiment id, versions)."""
+
+    experiments: tuple[Experiment, ...]
+    current_id: str
+    drawn_versions: tuple[str, tuple[str, ...]] = ("", ())
+
+
+_EXPERIMENT_DIALOG = Dialog[ExperimentDialogState]("compare.experiments")
+
+
+def experiments_button(view: ViewState, experiment_list: ExperimentList) -> None:
     """Show the button that opens the dialog."""
     st.button(
         "Experiments",
@@ -33,30 +42,25 @@ def experiments_button() -> None:
         type="tertiary",
         key="compare.experiments",
         on_click=_open_dialog,
+        args=(view, experiment_list),
         **{"help": "Create, rename, delete or restore an experiment", **write_button_kwargs(current_backend())},
     )
 
 
-def show_experiment_dialog(view: ViewState, experiment_list: ExperimentList) -> None:
+def show_experiment_dialog() -> None:
     """Draw the dialog if it is open."""
-    if DIALOG_KEY in st.session_state:
-        dialog = st.dialog("Experiments", width="medium", icon=":material/science:", on_dismiss=_close_dialog)
-        dialog(_dialog_body)(
-            experiment_list.select(view.experiment) or experiment_list.experiments[:1], experiment_list.experiments
-        )
+    _EXPERIMENT_DIALOG.show(_show_form, "Experiments", icon="science")
 
 
-def _open_dialog() -> None:
+def _open_dialog(view: ViewState, experiment_list: ExperimentList) -> None:
     """Open the dialog and close the button's popover, which would otherwise cover it."""
     st.session_state[POPOVER_KEY] = False
-    st.session_state[DIALOG_KEY] = True
+    current_experiments = experiment_list.select(view.experiment) or experiment_list.experiments[:1]
+    current_id = current_experiments[0].experiment_id if current_experiments else ""
+    _EXPERIMENT_DIALOG.open(ExperimentDialogState(tuple(experiment_list.experiments), current_id))
 
 
-def _close_dialog() -> None:
-    st.session_state.pop(DIALOG_KEY, None)
-
-
-def _dialog_body(current_experiments: Sequence[Experiment], all_experiments: Sequence[Experiment]) -> None:
+def _show_form(dialog_state: ExperimentDialogState) -> None:
     action = st.segmented_control(
         "Action", ACTIONS, default=CREATE, required=True, label_visibility="collapsed", key="compare.experiments.deed"
     )
@@ -65,19 +69,17 @@ def _dialog_body(current_experiments: Sequence[Experiment], all_experiments: Seq
             _create_form()
         elif action == RESTORE:
             _restore_form()
-        elif experiment := _select_experiment(
-            all_experiments, current_experiments[0].experiment_id if current_experiments else ""
-        ):
-            _rename_form(experiment) if action == RENAME else _delete_form(experiment)
+        elif experiment := _select_experiment(dialog_state):
+            _rename_form(experiment) if action == RENAME else _delete_form(dialog_state, experiment)
 
 
-def _select_experiment(experiments: Sequence[Experiment], current_id: str) -> Experiment | None:
-    by_id = {experiment.experiment_id: experiment for experiment in experiments}
+def _select_experiment(dialog_state: ExperimentDialogState) -> Experiment | None:
+    by_id = {experiment.experiment_id: experiment for experiment in dialog_state.experiments}
     ids = list(by_id)
     selected_id = st.selectbox(
         "Experiment",
         ids,
-        ids.index(current_id) if current_id in by_id else 0,
+        ids.index(dialog_state.current_id) if dialog_state.current_id in by_id else 0,
         format_func=lambda experiment_id: by_id[experiment_id].name,
         key="compare.experiments.which",
     )
@@ -89,14 +91,11 @@ def _create_form() -> None:
         "Name", key="compare.experiments.new", max_chars=experiment_changes.MAX_NAME_LENGTH, placeholder="card-fraud"
     )
     location_note = " Its artifacts are stored next to the database." if current_backend().path else ""
-    _show_steps(f"An empty experiment is created.{location_note} Nothing else changes.")
-    if _confirm_buttons(CREATE):
-        try:
+    show_steps([f"An empty experiment is created.{location_note} Nothing else changes."])
+    if _EXPERIMENT_DIALOG.action_row(CREATE):
+        with _EXPERIMENT_DIALOG.action("Creating the experiment…", clear_run_caches):
             experiment_id = experiment_changes.create(current_backend(), name)
-        except PodiumError as error:
-            show_error(error)
-            return
-        _finish(f"Created {escape(name.strip())}.", experiment_id)
+            _show_result(f"Created {escape(name.strip())}.", experiment_id)
 
 
 def _rename_form(experiment: Experiment) -> None:
@@ -106,47 +105,45 @@ def _rename_form(experiment: Experiment) -> None:
         key=f"compare.experiments.name.{experiment.experiment_id}",
         max_chars=experiment_changes.MAX_NAME_LENGTH,
     )
-    _show_steps(
-        "The name changes for everyone. Runs, id and links stay the same.",
-        "A script that still uses the old name creates a new experiment.",
+    show_steps(
+        [
+            "The name changes for everyone. Runs, id and links stay the same.",
+            "A script that still uses the old name creates a new experiment.",
+        ]
     )
-    if _confirm_buttons(RENAME):
-        try:
+    if _EXPERIMENT_DIALOG.action_row(RENAME):
+        with _EXPERIMENT_DIALOG.action("Renaming the experiment…", clear_run_caches):
             experiment_changes.rename(current_backend(), experiment.experiment_id, name)
-        except PodiumError as error:
-            show_error(error)
-            return
-        _finish(f"Renamed {escape(experiment.name)} to {escape(name.strip())}.", experiment.experiment_id)
+            _show_result(f"Renamed {escape(experiment.name)} to {escape(name.strip())}.", experiment.experiment_id)
 
 
-def _delete_form(experiment: Experiment) -> None:
+def _delete_form(dialog_state: ExperimentDialogState, experiment: Experiment) -> None:
     with st.spinner("Counting its runs…"):
         runs_in_use = find_runs_in_use(current_backend())
         contents = experiment_changes.read_experiment_contents(current_backend(), experiment.experiment_id, runs_in_use)
     run_count_text = f"{'' if contents.is_exact else 'more than '}{format_count(contents.run_count, 'run')}"
-    _show_steps(
-        f"{escape(experiment.name)} and its {run_count_text} are hidden. Metrics and files are kept, and Restore brings them back.",
-        "The name stays reserved. Scripts that log to it by name fail until it is restored.",
+    show_steps(
+        [
+            f"{escape(experiment.name)} and its {run_count_text} are hidden. Metrics and files are kept, and Restore brings them back.",
+            "The name stays reserved. Scripts that log to it by name fail until it is restored.",
+        ]
     )
-    confirmed_versions = _confirm_held_versions(experiment, contents)
-    if _confirm_buttons(DELETE):
-        try:
+    confirmed_versions = _confirm_held_versions(dialog_state, experiment, contents)
+    if _EXPERIMENT_DIALOG.action_row(DELETE):
+        with _EXPERIMENT_DIALOG.action("Deleting the experiment…", clear_run_caches):
             experiment_changes.delete(current_backend(), experiment.experiment_id, runs_in_use, confirmed_versions)
-        except PodiumError as error:
-            show_error(error)
-            return
-        _finish(f"Deleted {escape(experiment.name)} and its {run_count_text}. Restore brings them back.", "")
+            _show_result(f"Deleted {escape(experiment.name)} and its {run_count_text}. Restore brings them back.", "")
 
 
-def _confirm_held_versions(experiment: Experiment, contents: ExperimentContents) -> tuple[str, ...]:
+def _confirm_held_versions(
+    dialog_state: ExperimentDialogState, experiment: Experiment, contents: ExperimentContents
+) -> tuple[str, ...]:
     """Return the held versions whose source runs may be hidden, once the experiment's name was typed as confirmation.
 
     Versions that became held after the dialog was last drawn have not been seen, so they do not count as confirmed.
     """
-    previous, st.session_state[HELD_VERSIONS_KEY] = (
-        st.session_state.get(HELD_VERSIONS_KEY),
-        (experiment.experiment_id, contents.held_versions),
-    )
+    present_versions = (experiment.experiment_id, contents.held_versions)
+    _EXPERIMENT_DIALOG.open(replace(dialog_state, drawn_versions=present_versions))
     if not contents.held_versions:
         return ()
     st.warning(
@@ -157,7 +154,8 @@ def _confirm_held_versions(experiment: Experiment, contents: ExperimentContents)
     typed_name = st.text_input(
         "Type the experiment's name to delete it anyway", key=f"compare.experiments.typed.{experiment.experiment_id}"
     )
-    return contents.held_versions if typed_name == experiment.name and previous == st.session_state[HELD_VERSIONS_KEY] else ()
+    is_confirmed = typed_name == experiment.name and dialog_state.drawn_versions == present_versions
+    return contents.held_versions if is_confirmed else ()
 
 
 def _restore_form() -> None:
@@ -173,38 +171,20 @@ def _restore_form() -> None:
         format_func=lambda experiment_id: f"{deleted_experiments[experiment_id].name} · {experiment_id}",
         key="compare.experiments.gone",
     )
-    _show_steps(
-        f"{escape(deleted_experiments[selected_id].name)} and all its runs are visible again.",
-        "Runs that were deleted individually come back too: MLflow does not distinguish them.",
+    show_steps(
+        [
+            f"{escape(deleted_experiments[selected_id].name)} and all its runs are visible again.",
+            "Runs that were deleted individually come back too: MLflow does not distinguish them.",
+        ]
     )
-    if _confirm_buttons(RESTORE):
-        try:
+    if _EXPERIMENT_DIALOG.action_row(RESTORE):
+        with _EXPERIMENT_DIALOG.action("Restoring the experiment…", clear_run_caches):
             experiment_changes.restore(current_backend(), selected_id)
-        except PodiumError as error:
-            show_error(error)
-            return
-        _finish(f"Restored {escape(deleted_experiments[selected_id].name)}.", selected_id)
+            _show_result(f"Restored {escape(deleted_experiments[selected_id].name)}.", selected_id)
 
 
-def _show_steps(*steps: str) -> None:
-    st.markdown("This is exactly what will happen:")
-    show_table([(str(number), text) for number, text in enumerate(steps, 1)])
-
-
-def _confirm_buttons(action: str) -> bool:
-    """Show Cancel and the action's button. Returns True when the action was confirmed."""
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="compare.experiments.cancel"):
-            _close_dialog()
-            st.rerun()
-        return st.button(action, key="compare.experiments.confirm", type="primary", icon=":material/check:")
-
-
-def _finish(text: str, go_to: str) -> None:
+def _show_result(text: str, go_to: str) -> None:
     """Show the result and go to the experiment ("" for none). Resets the view, whose names belong to the previous experiment."""
-    clear_run_caches()
-    _close_dialog()
     flash.set_flash(flash.COMPARE, text)
     if (go_to,) != view_from_url().experiment:
         update_url(**asdict(ViewState(experiment=(go_to,) if go_to else (), plot=view_from_url().plot)))
-    st.rerun()

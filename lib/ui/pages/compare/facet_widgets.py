@@ -1,6 +1,5 @@
 """Compare's facets: conditions set by widgets, each shown in the popover and as a chip below the toolbar."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, Facet, RangeFacet
 from lib.runs.table.number_format import format_param, short_labels
 from lib.runs.table.run_table import METRIC_PREFIX
 from lib.runs.table.types import RunTable
+from lib.ui.components.data_table import hashed_key
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.pages.compare.view_state import ViewState, column_label, unique_labels, update_url, view_from_url
 
@@ -185,6 +185,5 @@ def facet_keys(facets: Sequence[Facet]) -> dict[Facet, str]:
     for facet in facets:
         name = f"{type(facet).__name__} {facet.column}"
         counts[name] += 1
-        text = name if counts[name] == 1 else f"{name} {counts[name]}"
-        keys[facet] = f"compare.facet.{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        keys[facet] = hashed_key("compare.facet", name, counts[name])
     return keys

@@ -1,6 +1,5 @@
 """Controls shared by Compare's statistical plots: metric and column selectors, run clicks, and column labels."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from lib.runs.plots.box import POINT_SELECTION
 from lib.runs.table.number_format import finite_numbers, short_labels
 from lib.runs.table.run_table import column_values, metric_columns
 from lib.runs.table.types import RunTable
+from lib.ui.components.data_table import hashed_key
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare.view_state import ViewState, bind_widget, column_label, unique_labels, update_url, view_from_url
@@ -61,7 +61,7 @@ def run_click_kwargs(name: str, selected_run_ids: Sequence[str]) -> dict[str, An
 
     The picks are part of the key, because a chart that keeps its selection does not report a second click on the same run.
     """
-    key = f"compare.{name}." + hashlib.sha256("\n".join(selected_run_ids).encode()).hexdigest()[:16]
+    key = hashed_key(f"compare.{name}", *selected_run_ids)
     return {"key": key, "selection_mode": POINT_SELECTION, "on_select": lambda: _on_run_click(key)}
 
 

@@ -25,8 +25,9 @@ from lib.runs.table.number_format import format_number, short_labels
 from lib.runs.table.run_table import column_direction
 from lib.runs.table.types import RunTable
 from lib.statistics.samples import SampleSummary
+from lib.ui.components.data_table import table_height
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import lazy_popover, show_empty_state, table_height
+from lib.ui.components.layout import lazy_popover, show_empty_state
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_controls import (

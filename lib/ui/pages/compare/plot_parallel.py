@@ -9,13 +9,13 @@ from lib.runs.plots import parallel, style
 from lib.runs.plots.axes import Axis, build_axis
 from lib.runs.plots.axis_ranges import AxisRange, describe_range, range_from_brush, runs_in_ranges
 from lib.runs.table.types import RunTable
+from lib.ui.components.data_table import digest
 from lib.ui.components.formatting import escape
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.axes import axis_scale, selected_axes, show_axis_selector, show_range_sliders
 from lib.ui.pages.compare.brush import (
     brush_state,
     cached_chart,
-    digest,
     let_pointer_through,
     on_brush_change,
     ranges_as_facets,

@@ -14,6 +14,7 @@ from lib.runs.plots.axis_ranges import AxisRange, describe_range, range_from_box
 from lib.runs.plots.trend import NoTrend, Trend, fit_trend
 from lib.runs.table.run_table import METRIC_PREFIX, column_direction, varying_params
 from lib.runs.table.types import RunTable
+from lib.ui.components.data_table import digest
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import lazy_popover, show_empty_state
 from lib.ui.pages.compare import drawn_charts
@@ -21,7 +22,6 @@ from lib.ui.pages.compare.axes import axis_scale, short_column_labels, show_scal
 from lib.ui.pages.compare.brush import (
     brush_state,
     cached_chart,
-    digest,
     let_pointer_through,
     on_brush_change,
     ranges_as_facets,

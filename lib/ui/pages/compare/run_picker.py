@@ -1,6 +1,5 @@
 """Compare's run tables with a checkbox per row: rows map to run ids, and checking a row picks its run."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from pandas.io.formats.style import Styler
 
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
-from lib.ui.components.layout import table_height
+from lib.ui.components.data_table import hashed_key, table_height
 from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
 
 MAX_RUN_NAME_LENGTH = 18
@@ -35,7 +34,7 @@ class PickerTable:
 
 def show_run_picker(view: ViewState, table: PickerTable) -> None:
     """Draw the table. Its key is a hash of the ids, so a click can never be attributed to another run."""
-    key, selected_run_ids = _picker_key(table.name, table.run_ids), set(view.pick)
+    key, selected_run_ids = hashed_key(f"compare.{table.name}", *table.run_ids), set(view.pick)
     selected_rows = [row for row, run_id in enumerate(table.run_ids) if run_id in selected_run_ids]
     if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != selected_rows:
         st.session_state[key] = {"selection": {"rows": selected_rows}}
@@ -52,11 +51,6 @@ def show_run_picker(view: ViewState, table: PickerTable) -> None:
         alt=table.alt,
         **table.options,
     )
-
-
-def _picker_key(name: str, run_ids: Sequence[str]) -> str:
-    """Return the widget key of a table of these runs."""
-    return f"compare.{name}." + hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:16]
 
 
 def on_row_selection(key: str, run_ids: Sequence[str], drawn_rows: Sequence[int]) -> None:

@@ -8,20 +8,19 @@ from urllib.parse import parse_qs
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.errors import PodiumError
 from lib.runs.edit import saved_views
 from lib.runs.edit.saved_views import SavedView, SavedViews
 from lib.ui.app.page_links import backend_query_suffix
 from lib.ui.app.session import ask_user_name, current_backend, now, remember_user_name
 from lib.ui.components import flash
-from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.dialog import Dialog, show_steps
+from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count, format_time
-from lib.ui.components.layout import show_table
 from lib.ui.components.write_access import write_button_kwargs
 from lib.ui.pages.compare.view_state import QUERY_PARAMETERS, REPEATED_PARAMETERS, ViewState, share_link, update_url
 from lib.ui.queries.runs import CACHE_SECONDS, ExperimentList
 
-DIALOG_KEY, MENU_KEY = "compare.views.open", "compare.views.menu"
+MENU_KEY = "compare.views.menu"
 SavedViewAction = Literal["Save", "Rename", "Delete"]
 
 
@@ -36,6 +35,9 @@ class _DialogState:
     def title(self) -> str:
         """Return the dialog title."""
         return "Save this view?" if self.action == "Save" else f"{self.action} the view {escape(self.saved_view.name)}?"
+
+
+_VIEW_DIALOG = Dialog[_DialogState]("compare.views")
 
 
 @st.cache_data(ttl=CACHE_SECONDS, max_entries=64, show_spinner=False)
@@ -57,7 +59,7 @@ def show_saved_views_menu(view: ViewState, experiment_list: ExperimentList) -> N
         _menu_button(
             "Save this view",
             "save",
-            _open_dialog,
+            _VIEW_DIALOG.open,
             _DialogState("Save", new_view),
             icon=":material/bookmark_add:",
             **write_button_kwargs(current_backend(), view.experiment[0]),
@@ -78,9 +80,8 @@ def _close_menu_and_call(action: Callable[..., None], argument: object) -> None:
 
 def show_saved_view_dialog() -> None:
     """Draw the open dialog, if any."""
-    state = st.session_state.get(DIALOG_KEY)
-    if isinstance(state, _DialogState):
-        st.dialog(state.title, width="medium", icon=":material/bookmark:", on_dismiss=_close_dialog)(_dialog_body)(state)
+    if state := _VIEW_DIALOG.state:
+        _VIEW_DIALOG.show(_show_form, state.title, icon="bookmark")
 
 
 def _show_saved_views(view: ViewState, experiment_list: ExperimentList) -> None:
@@ -109,14 +110,14 @@ def _show_saved_view(saved_view: SavedView, experiment_name: str) -> None:
         _menu_button(
             "",
             f"{saved_view.key}.rename",
-            _open_dialog,
+            _VIEW_DIALOG.open,
             _DialogState("Rename", saved_view),
             **_icon_button_kwargs("edit", "Rename this view"),
         )
         _menu_button(
             "",
             f"{saved_view.key}.delete",
-            _open_dialog,
+            _VIEW_DIALOG.open,
             _DialogState("Delete", saved_view),
             **_icon_button_kwargs("delete", "Delete this view"),
         )
@@ -137,31 +138,20 @@ def _open_saved_view(saved_view: SavedView) -> None:
     update_url(**(changes | {"experiment": changes["experiment"] or (saved_view.experiment_id,)}))
 
 
-def _open_dialog(state: _DialogState) -> None:
-    st.session_state[DIALOG_KEY] = state
-
-
-def _close_dialog() -> None:
-    st.session_state.pop(DIALOG_KEY, None)
-
-
-def _dialog_body(state: _DialogState) -> None:
+def _show_form(state: _DialogState) -> None:
     action, saved_view = state.action, state.saved_view
     name = saved_view.name
     if action != "Delete":
         name = st.text_input("Name", saved_view.name, key="compare.views.name", max_chars=saved_views.MAX_NAME_LENGTH)
     by = ask_user_name() if action == "Save" else saved_view.by
     changed_view = replace(saved_view, name=name, by=by)
-    st.markdown("This is exactly what will happen:")
-    show_table([("1", _effect_text(state))])
+    show_steps([_effect_text(state)])
     with st.expander("Equivalent MLflow call", icon=":material/code:"):
         st.code(saved_views.code_snippet(current_backend().uri, changed_view, action), language="python")
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="compare.views.cancel"):
-            _close_dialog()
-            st.rerun()
-        if st.button(action, key="compare.views.confirm", type="primary", icon=":material/check:"):
+    if _VIEW_DIALOG.action_row(action):
+        with _VIEW_DIALOG.action("Changing the saved views…", _cached_saved_views.clear):
             _carry_out(state, changed_view)
+            flash.set_flash(flash.COMPARE, f"{_DONE_VERBS[action]} the view {escape(' '.join(changed_view.name.split()))}.")
 
 
 def _effect_text(state: _DialogState) -> str:
@@ -174,21 +164,13 @@ def _effect_text(state: _DialogState) -> str:
 
 
 def _carry_out(state: _DialogState, changed_view: SavedView) -> None:
-    try:
-        if state.action == "Save":
-            saved_views.save(current_backend(), changed_view)
-            remember_user_name(changed_view.by)
-        elif state.action == "Rename":
-            saved_views.rename(current_backend(), state.saved_view, changed_view.name)
-        else:
-            saved_views.delete(current_backend(), state.saved_view)
-    except PodiumError as error:
-        show_error(error)
-        return
-    _cached_saved_views.clear()
-    _close_dialog()
-    flash.set_flash(flash.COMPARE, f"{_DONE_VERBS[state.action]} the view {escape(' '.join(changed_view.name.split()))}.")
-    st.rerun()
+    if state.action == "Save":
+        saved_views.save(current_backend(), changed_view)
+        remember_user_name(changed_view.by)
+    elif state.action == "Rename":
+        saved_views.rename(current_backend(), state.saved_view, changed_view.name)
+    else:
+        saved_views.delete(current_backend(), state.saved_view)
 
 
 _DONE_VERBS: dict[SavedViewAction, str] = {"Save": "Saved", "Rename": "Renamed", "Delete": "Deleted"}

@@ -48,7 +48,7 @@ def show_header(backend: Backend, view: ViewState, experiment_list: ExperimentLi
         _register_button(backend, view, result.runs)
     flash.show_flash(flash.COMPARE)
     saved_views_menu.show_saved_view_dialog()
-    experiment_dialog.show_experiment_dialog(view, experiment_list)
+    experiment_dialog.show_experiment_dialog()
 
 
 def _run_count_text(result: SearchResult) -> str:
@@ -176,7 +176,7 @@ def _experiments_popover(view: ViewState, experiment_list: ExperimentList) -> No
             on_change=_on_experiments_change,
             args=(key,),
         )
-        experiment_dialog.experiments_button()
+        experiment_dialog.experiments_button(view, experiment_list)
 
 
 def _on_experiments_change(key: str) -> None:

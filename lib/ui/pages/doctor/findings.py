@@ -1,13 +1,12 @@
 """Cards for findings that need attention, with evidence, meaning, and available fixes."""
 
-from hashlib import sha256
-
 import streamlit as st
 
 from lib.doctor.fix_runner import SHARED_PODIUM_MESSAGE, find_fix
 from lib.doctor.types import Finding, Fix, FixOffer
 from lib.ui.app.backend_selection import is_shared
 from lib.ui.components.badges import HEALTH_BADGES, HEALTH_BY_LEVEL
+from lib.ui.components.data_table import digest
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, show_empty_state, show_table
 from lib.ui.pages.doctor.fix_dialog import open_fix_dialog
@@ -25,7 +24,7 @@ def show_findings(findings: tuple[Finding, ...]) -> None:
 
 
 def _show_finding(finding: Finding) -> None:
-    key = _finding_key(finding)
+    key = digest(finding.check_id, finding.title, finding.fix_offers)  # its position may change in the next report
     fixes, is_shared_podium = [(offer, fix) for offer in finding.fix_offers if (fix := find_fix(offer))], is_shared()
     offers = [(offer, fix) for offer, fix in fixes if not (is_shared_podium and fix.needs_machine_access)]
     with card(
@@ -81,8 +80,3 @@ def _choose_fix(key: str, offers: list[tuple[FixOffer, Fix]]) -> None:
     )
     if st.button("Preview this fix", icon=":material/healing:", key=f"doctor.preview-{key}"):
         open_fix_dialog(offers[selected_index or 0][0])
-
-
-def _finding_key(finding: Finding) -> str:
-    """Return a widget key derived from the finding's content; its position may change in the next report."""
-    return sha256(repr((finding.check_id, finding.title, finding.fix_offers)).encode()).hexdigest()[:12]

@@ -12,12 +12,11 @@ from lib.doctor.types import CONFIRMATION_INPUT, FixContext, FixInput, FixOffer,
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import is_shared
 from lib.ui.app.session import current_backend, now
+from lib.ui.components.dialog import Dialog
 from lib.ui.components.error_box import show_error
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_table
 from lib.ui.pages.doctor.report_state import add_fix_result
-
-DIALOG_KEY = "doctor.open"
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,9 @@ class FixDialogState:
         return f"doctor.ask-{self.offer.fix_id}-{name}"
 
 
+FIX_DIALOG = Dialog[FixDialogState]("doctor")
+
+
 def open_fix_dialog(offer: FixOffer) -> None:
     """Open the dialog for a fix at the end of this rerun."""
     fix = find_fix(offer)
@@ -45,25 +47,13 @@ def open_fix_dialog(offer: FixOffer) -> None:
     except PodiumError as error:
         show_error(error)
         return
-    dialog_state = FixDialogState(title, offer, inputs, fix.apply is None)
-    for fix_input in dialog_state.inputs:
-        st.session_state.pop(dialog_state.widget_key(fix_input.name), None)
-    st.session_state.pop(dialog_state.widget_key("confirm"), None)
-    st.session_state[DIALOG_KEY] = dialog_state
-
-
-def _close_fix_dialog() -> None:
-    """Close the dialog."""
-    st.session_state.pop(DIALOG_KEY, None)
+    FIX_DIALOG.open(FixDialogState(title, offer, inputs, fix.apply is None))
 
 
 def show_fix_dialog() -> None:
     """Draw the open dialog, if any."""
-    dialog_state = st.session_state.get(DIALOG_KEY)
-    if isinstance(dialog_state, FixDialogState):
-        st.dialog(escape(dialog_state.title), width="medium", icon=":material/healing:", on_dismiss=_close_fix_dialog)(
-            _show_dialog
-        )(dialog_state)
+    if dialog_state := FIX_DIALOG.state:
+        FIX_DIALOG.show(_show_dialog, escape(dialog_state.title), icon="healing")
 
 
 def _show_dialog(dialog_state: FixDialogState) -> None:
@@ -82,17 +72,11 @@ def _show_dialog(dialog_state: FixDialogState) -> None:
     if dialog_state.is_manual:
         _leave_button("Close")
         return
-    is_confirmed = _ask_confirmation(dialog_state, preview)
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="doctor.cancel"):
-            _close_fix_dialog()
-            st.rerun()
-        label = escape(preview.title.removesuffix("?"))
-        if st.button(label, type="primary", icon=":material/healing:", key="doctor.carry_out", disabled=not is_confirmed):
-            _apply_offer(
-                offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}) if preview.confirmation_text else offer,
-                progress,
-            )
+    missing = "" if _ask_confirmation(dialog_state, preview) else "Not confirmed yet."
+    if FIX_DIALOG.action_row(escape(preview.title.removesuffix("?")), missing, icon="healing", name="carry_out"):
+        _apply_offer(
+            offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}) if preview.confirmation_text else offer, progress
+        )
 
 
 def _ask_input(dialog_state: FixDialogState, fix_input: FixInput) -> str:
@@ -135,15 +119,13 @@ def _apply_offer(offer: FixOffer, progress: "st.delta_generator.DeltaGenerator")
             show_error(error)
         return
     add_fix_result(backend, result)
-    _close_fix_dialog()
-    st.rerun()
+    FIX_DIALOG.close_and_rerun()
 
 
 def _leave_button(label: str = "Cancel") -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button(label, key="doctor.leave"):
-            _close_fix_dialog()
-            st.rerun()
+            FIX_DIALOG.close_and_rerun()
 
 
 def _fix_context() -> FixContext:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from hashlib import sha256
 
 import streamlit as st
 
@@ -16,6 +15,7 @@ from lib.doctor.types import Finding, Report
 from lib.ui.app.backend_selection import add_and_switch_backend, is_shared
 from lib.ui.components import capability_panel
 from lib.ui.components.badges import HEALTH_BY_LEVEL
+from lib.ui.components.data_table import hashed_key
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_time
 from lib.ui.components.layout import card, show_checks, show_facts, show_table
@@ -112,11 +112,10 @@ def show_mapped_folders(backend: Backend) -> None:
     with card("Mapped folders", key="doctor.mapped"):
         for mapping in mappings:
             show_facts({"Original location": escape(mapping.prefix), "Folder": escape(mapping.folder)})
-            key = sha256(repr(mapping).encode()).hexdigest()[:12]
             if st.button(
                 "Remove mapping",
                 icon=":material/undo:",
-                key=f"doctor.mapped-{key}",
+                key=hashed_key("doctor.mapped", mapping),
                 **disabled_kwargs(SHARED_PODIUM_MESSAGE if is_shared() else ""),
             ):
                 with error_boundary():

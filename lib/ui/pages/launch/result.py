@@ -11,9 +11,9 @@ from lib.jobs.job_folder import Job
 from lib.jobs.job_runs import RunSummary, find_job_runs
 from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
+from lib.ui.components.data_table import table_height
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import table_height
 
 FIRST_METRICS = ("accuracy", "precision", "recall", "f1", "auc")
 TRIAL_METRIC = "mean_cv_accuracy"

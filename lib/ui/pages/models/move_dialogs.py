@@ -4,23 +4,20 @@ Its state is fixed on opening; the champion it was opened against is checked aga
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import streamlit as st
 
-from lib.errors import BackendError, BadInput, PodiumError
-from lib.ledger.entry.vocabulary import REASON_CATEGORIES, make_reason
+from lib.errors import BadInput
+from lib.ledger.entry.vocabulary import make_reason
 from lib.registry.move_plan import Decision, DecisionKind, MovePlan, MoveRequest, plan_move
 from lib.registry.promote import MoveResult, move_version
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
-from lib.ui.components.error_box import show_error
+from lib.ui.components.dialog import Dialog, show_steps
 from lib.ui.components.formatting import escape, version_label
-from lib.ui.components.move_preview import move_text, show_mlflow_calls, show_steps
-from lib.ui.components.reason_field import ask_reason, short_reason_kwargs
+from lib.ui.components.move_preview import move_text, show_mlflow_calls
+from lib.ui.components.reason_field import ask_category, ask_reason, missing_characters
 from lib.ui.queries.registry import LoadedModelStatus, clear_cache
-
-DIALOG_KEY = "models.open"
 
 
 @dataclass(frozen=True)
@@ -46,23 +43,19 @@ class MoveDialogState:
         return self.title.removesuffix("?")
 
 
+MOVE_DIALOG = Dialog[MoveDialogState]("models")
+
+
 def open_move_dialog(cached_status: LoadedModelStatus, request: MoveRequest) -> None:
     """Open the move dialog on the next rerun, with a preview of the move."""
-    st.session_state[DIALOG_KEY] = MoveDialogState(plan_move(cached_status.status, request))
+    MOVE_DIALOG.open(MoveDialogState(plan_move(cached_status.status, request)))
 
 
-def _close_move_dialog() -> None:
-    """Close the dialog."""
-    st.session_state.pop(DIALOG_KEY, None)
-
-
-def show_move_dialog() -> None:
-    """Draw the open dialog, if any."""
-    dialog_state = st.session_state.get(DIALOG_KEY)
-    if isinstance(dialog_state, MoveDialogState):
-        st.dialog(dialog_state.title, width="medium", icon=":material/balance:", on_dismiss=_close_move_dialog)(_show_form)(
-            dialog_state
-        )
+def show_move_dialog(model: str) -> None:
+    """Draw the dialog that is open for this model, if any."""
+    dialog_state = MOVE_DIALOG.state
+    if dialog_state and dialog_state.plan.request.model == model:
+        MOVE_DIALOG.show(_show_form, dialog_state.title, icon="balance")
 
 
 def _show_form(dialog_state: MoveDialogState) -> None:
@@ -70,11 +63,7 @@ def _show_form(dialog_state: MoveDialogState) -> None:
     show_steps(_preview_texts(plan))
     if aliases := _ask_aliases(plan):
         plan = plan_move(plan.status, replace(plan.request, aliases=aliases))
-    categories = list(REASON_CATEGORIES)
-    default_index = categories.index(_DEFAULT_CATEGORIES.get(plan.request.kind, "better"))
-    category = st.selectbox(
-        "Kind of reason", categories, default_index, format_func=REASON_CATEGORIES.__getitem__, key="models.category"
-    )
+    category = ask_category(key="models.category", default=_DEFAULT_CATEGORIES.get(plan.request.kind, "better"))
     reason_text = ask_reason(
         "Why, for a reader in two years",
         key="models.reason",
@@ -83,18 +72,17 @@ def _show_form(dialog_state: MoveDialogState) -> None:
     name = ask_user_name()
     typed_version = _ask_version(plan.request)
     show_mlflow_calls(current_backend().uri, plan.request.model, plan.moves)
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="models.cancel"):
-            _close_move_dialog()
-            st.rerun()
-        if st.button(
-            dialog_state.button_label,
-            key="models.confirm",
-            type="primary",
-            icon=":material/check:",
-            **short_reason_kwargs(reason_text),
-        ):
-            _decide(plan, (category, reason_text, name, typed_version))
+    if MOVE_DIALOG.action_row(dialog_state.button_label, missing_characters(reason_text)):
+        with MOVE_DIALOG.action("Recording the decision and moving the version…", clear_cache):
+            if typed_version.strip().lower().removeprefix("v") != plan.request.version:
+                raise BadInput(
+                    "The typed version does not match the one being moved.", next=f"Type {version_label(plan.request.version)}."
+                )
+            decision = Decision(make_reason(category, reason_text), plan.champion.holders_text)
+            result = move_version(writer(name), plan.request, decision)
+            remember_user_name(name)
+            message_kind, text = _result_message(result)
+            flash.set_flash(flash.MODELS, text, message_kind)
 
 
 _DEFAULT_CATEGORIES: dict[DecisionKind, str] = {"roll_back": "incident", "archive": "housekeeping", "revert": "housekeeping"}
@@ -130,31 +118,7 @@ def _ask_version(request: MoveRequest) -> str:
     return st.text_input("Type the version to confirm", placeholder=version_label(request.version), key="models.typed")
 
 
-def _decide(plan: MovePlan, answers: tuple[str, str, str, str]) -> None:
-    """Validate the input, carry out the decision and close the dialog; show any error inside it."""
-    category, reason_text, name, typed_version = answers
-    try:
-        if typed_version.strip().lower().removeprefix("v") != plan.request.version:
-            raise BadInput(
-                "The typed version does not match the one being moved.", next=f"Type {version_label(plan.request.version)}."
-            )
-        decision = Decision(make_reason(category, reason_text), plan.champion.holders_text)
-        with st.spinner("Recording the decision and moving the version…"):
-            result = move_version(writer(name), plan.request, decision)
-    except PodiumError as error:
-        if isinstance(error, BackendError):
-            clear_cache()  # it may have been partly applied
-        show_error(error)
-        return
-    remember_user_name(name)
-    kind, text = _result_message(result)
-    flash.set_flash(flash.MODELS, text, kind)
-    _close_move_dialog()
-    clear_cache()
-    st.rerun()
-
-
-def _result_message(result: MoveResult) -> tuple[Literal["success", "warning"], str]:
+def _result_message(result: MoveResult) -> tuple[flash.FlashKind, str]:
     displaced_text = " and ".join(version_label(number) for number in result.displaced_versions)
     match result.outcome:
         case "applied":

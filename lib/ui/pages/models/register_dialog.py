@@ -7,7 +7,6 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
-from lib.errors import BackendError, NotFound, PodiumError
 from lib.registry.code_snippets import register_snippet
 from lib.registry.register import ModelCandidate, default_description, find_candidates, register
 from lib.runs.analysis.metric_direction import order_metric_names
@@ -15,13 +14,15 @@ from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.table.types import Search
 from lib.ui.app.session import ask_user_name, current_backend, remember_user_name, writer
 from lib.ui.components import flash
-from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.dialog import Dialog
+from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_metric, version_label
 from lib.ui.components.layout import show_facts
 from lib.ui.queries.registry import clear_cache, model_names
 from lib.ui.queries.runs import cached_runs
 
-RUN_KEY = "models.register.run"
+REGISTER_DIALOG = Dialog[str]("models.register", link_parameter="register")
+"""Its state is the run's id, or empty if the dialog asks for the run."""
 MAX_RUNS_ASKED = 500
 """Maximum number of runs of an experiment searched for the model they were registered in."""
 NEW_MODEL, NEW_VERSION = "New model", "New version"
@@ -33,34 +34,22 @@ def register_button(disabled: dict[str, Any]) -> None:
         "Register a version",
         icon=":material/add_box:",
         key="models.register",
-        on_click=open_register_dialog,
+        on_click=REGISTER_DIALOG.open,
+        args=("",),
         **disabled,
     )
 
 
-def open_register_dialog(run_id: str = "") -> None:
-    """Open the dialog on the next rerun; without a run it asks for one."""
-    st.session_state[RUN_KEY] = run_id
-
-
-def _close_register_dialog() -> None:
-    """Close the dialog."""
-    st.session_state.pop(RUN_KEY, None)
-    st.query_params.pop("register", None)
-
-
 def show_register_dialog() -> None:
     """Draw the dialog if it was opened here or by a link with `?register=<run>`."""
-    if "register" in st.query_params and RUN_KEY not in st.session_state:
-        open_register_dialog(st.query_params["register"])
-    if RUN_KEY in st.session_state:
-        st.dialog("Register a model?", width="medium", icon=":material/add_box:", on_dismiss=_close_register_dialog)(
-            _show_dialog
-        )(current_backend())
+    if "register" in st.query_params and REGISTER_DIALOG.state is None:
+        REGISTER_DIALOG.open(st.query_params["register"])
+    REGISTER_DIALOG.show(_show_dialog, "Register a model?", icon="add_box")
 
 
-def _show_dialog(backend: Backend) -> None:
-    run_id = st.session_state.get(RUN_KEY) or _choose_run(backend)
+def _show_dialog(requested_run_id: str) -> None:
+    backend = current_backend()
+    run_id = requested_run_id or _choose_run(backend)
     if not run_id:
         return
     with error_boundary():
@@ -113,13 +102,14 @@ def _show_form(backend: Backend, candidate: ModelCandidate) -> None:
     with st.expander("Equivalent MLflow calls", icon=":material/code:"):
         origin = {"run_id": candidate.run.run_id, "model_id": candidate.model_id}
         st.code(register_snippet(backend.uri, name, candidate.source, origin, is_new_model=name not in models), language="python")
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="models.register.cancel"):
-            _close_register_dialog()
-            st.rerun()
-        blocked = {"disabled": True, "help": "Choose a model first."} if kind == NEW_VERSION and not name else {}
-        if st.button("Register", key="models.register.confirm", type="primary", icon=":material/add_box:", **blocked):
-            _register(candidate, (name, description, person_name))
+    missing = "Choose a model first." if kind == NEW_VERSION and not name else ""
+    if REGISTER_DIALOG.action_row("Register", missing, icon="add_box"):
+        with REGISTER_DIALOG.action("Registering the version and recording its lineage…", clear_cache):
+            registered_version = register(writer(person_name), candidate.run.run_id, name, description)
+            remember_user_name(person_name)
+            version, model = version_label(registered_version.version), escape(registered_version.model)
+            flash.set_flash(flash.MODELS, f"Entry {registered_version.position} recorded. {version} of {model} is registered.")
+            st.query_params.update(model=registered_version.model, version=registered_version.version)
 
 
 def _ask_model_name(backend: Backend, kind: str, models: tuple[str, ...], candidate: ModelCandidate) -> str:
@@ -162,25 +152,3 @@ def _candidate_facts(candidate: ModelCandidate) -> dict[str, str]:
         "Metrics": metrics or "none",
         "Parameters": params or "none",
     }
-
-
-def _register(candidate: ModelCandidate, answers: tuple[str, str, str]) -> None:
-    name, description, person_name = answers
-    try:
-        with st.spinner("Registering the version and recording its lineage…"):
-            registered_version = register(writer(person_name), candidate.run.run_id, name, description)
-    except (PodiumError, NotFound) as error:
-        if isinstance(error, BackendError):
-            clear_cache()  # it may have been partly applied
-        show_error(error)
-        return
-    remember_user_name(person_name)
-    flash.set_flash(
-        flash.MODELS,
-        f"Entry {registered_version.position} recorded. {version_label(registered_version.version)} of {escape(registered_version.model)} is registered.",
-    )
-    _close_register_dialog()
-    clear_cache()
-    st.query_params["model"] = registered_version.model
-    st.query_params["version"] = registered_version.version
-    st.rerun()

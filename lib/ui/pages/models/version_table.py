@@ -1,6 +1,5 @@
 """Selectable table of a model's versions, with the metrics and parameters that distinguish them."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,8 @@ from lib.runs.analysis.metric_direction import HEADLINE_METRICS, SYSTEM_PREFIX
 from lib.runs.table.types import Run
 from lib.ui.app.session import current_backend
 from lib.ui.components.badges import STAGE_BADGES, badge_column_options
-from lib.ui.components.layout import card, table_height
+from lib.ui.components.data_table import hashed_key, table_height
+from lib.ui.components.layout import card
 from lib.ui.queries.registry import LoadedModelStatus, source_run
 
 MAX_VERSIONS_WITH_RUNS = 50
@@ -32,12 +32,11 @@ def show_version_table(cached_status: LoadedModelStatus, selected_version: str) 
     )
     with card("Versions", note, key="models.versions"):
         frame, config = _version_frame(snapshot, backend)
-        key = "models.table." + hashlib.sha256("|".join([snapshot.model, *numbers]).encode()).hexdigest()[:12]
         row = numbers.index(selected_version)
         event: Any = st.dataframe(
             frame,
             hide_index=True,
-            key=key,
+            key=hashed_key("models.table", snapshot.model, *numbers),
             height=table_height(len(numbers), max_rows=8),
             on_select="rerun",
             selection_mode="single-row-required",

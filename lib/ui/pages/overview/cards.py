@@ -4,7 +4,6 @@ Cards load in parallel: each is a fragment that reads in its own thread and show
 the card that failed; the others are drawn anyway.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -18,9 +17,10 @@ from lib.runs.reading.latest_runs import LatestRun, headline_metric
 from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.app.session import now
 from lib.ui.components.badges import HEALTH_BY_LEVEL, RUN_STATUS_BADGES, badge_column_options
+from lib.ui.components.data_table import hashed_key, table_height
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_duration, format_recent_age
-from lib.ui.components.layout import card, show_checks, show_empty_state, table_height
+from lib.ui.components.layout import card, show_checks, show_empty_state
 
 ROW_HEIGHT = 34
 
@@ -32,7 +32,7 @@ def show_recent_runs(runs: Sequence[LatestRun]) -> None:
             show_empty_state("science", "No runs yet", "Runs appear here as soon as a demo or script logs them.")
             return
         ids = [run.run_id for run in runs]
-        button_key = "overview.open." + hashlib.sha256("|".join(ids).encode()).hexdigest()[:12]
+        button_key = hashed_key("overview.open", *ids)
         st.dataframe(
             _runs_frame(runs),
             hide_index=True,

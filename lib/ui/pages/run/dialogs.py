@@ -4,12 +4,13 @@ A dialog keeps the run as it was on opening; the change is applied only if the r
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
 
-from lib.errors import BadInput, PodiumError
+from lib.errors import BadInput
 from lib.registry import code_snippets, delete_run
 from lib.registry.delete_run import RunDependents, read_dependents
 from lib.registry.run_usage import VersionUse
@@ -19,13 +20,13 @@ from lib.runs.table.types import Run
 from lib.ui.app.session import current_backend
 from lib.ui.components import flash
 from lib.ui.components.badges import STAGE_BADGES, badge_markdown
-from lib.ui.components.error_box import error_boundary, show_error
+from lib.ui.components.dialog import Dialog
+from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count, version_label
 from lib.ui.components.layout import show_table
 from lib.ui.pages.run import queries
 from lib.ui.pages.run.lineage import holding_text
 
-DIALOG_KEY = "run.open"
 NEW_TAG_LABEL = "A new tag"
 MAX_TEXT_LENGTH = 300
 MAX_LISTED = 8
@@ -53,29 +54,24 @@ class _RunDialogState:
                 return f"{self.kind.capitalize()} {name}?"
 
 
+_RUN_DIALOG = Dialog[_RunDialogState]("run")
+
+
 def open_run_dialog(kind: RunDialogKind, run: Run) -> None:
     """Open a dialog on the next run of the page."""
-    st.session_state[DIALOG_KEY] = _RunDialogState(kind, run)
-
-
-def _close_run_dialog() -> None:
-    """Close the dialog."""
-    st.session_state.pop(DIALOG_KEY, None)
+    _RUN_DIALOG.open(_RunDialogState(kind, run))
 
 
 def show_run_dialog(run: Run) -> None:
     """Draw the dialog open for this run, if any."""
-    state = st.session_state.get(DIALOG_KEY)
-    if not isinstance(state, _RunDialogState) or state.run.run_id != run.run_id:
-        _close_run_dialog()
+    state = _RUN_DIALOG.state
+    if state is None or state.run.run_id != run.run_id:
         return
     icons = {"delete": "delete", "restore": "restore_from_trash"}
     body = {"rename": _rename_form, "note": _note_form, "tag": _tag_form, "delete": _delete_form, "restore": _restore_form}[
         state.kind
     ]
-    st.dialog(state.title, width="medium", icon=f":material/{icons.get(state.kind, 'edit')}:", on_dismiss=_close_run_dialog)(
-        body
-    )(state)
+    _RUN_DIALOG.show(body, state.title, icon=icons.get(state.kind, "edit"))
 
 
 def _rename_form(state: _RunDialogState) -> None:
@@ -136,18 +132,15 @@ def _restore_form(state: _RunDialogState) -> None:
 
 def _show_change_form(verb: str, build_change: Callable[[], Change], done_text: Callable[[Change], str]) -> None:
     """Show the preview, the MLflow call and the buttons. Without a valid change, pressing the button explains why."""
-    try:
-        change, problem = build_change(), None
-    except BadInput as error:
-        change, problem = None, error
-    if change:
+    with suppress(BadInput):
+        change = build_change()
         _show_preview(change)
         _show_code(run_changes.code_snippet(change, current_backend().uri))
-    is_confirmed = _show_buttons(verb)
-    if is_confirmed and problem:
-        show_error(problem)
-    if is_confirmed and change:
-        _apply_and_close(lambda: apply_change(current_backend(), change), done_text(change))
+    if _RUN_DIALOG.action_row(verb):
+        with _RUN_DIALOG.action("Changing the run…", queries.clear_caches):
+            change = build_change()
+            apply_change(current_backend(), change)
+            flash.set_flash(flash.RUN, done_text(change))
 
 
 def _show_preview(change: Change) -> None:
@@ -170,28 +163,19 @@ def _show_code(code: str) -> None:
         st.code(code, language="python")
 
 
-def _show_buttons(verb: str) -> bool:
-    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-        if st.button("Cancel", key="run.cancel"):
-            _close_run_dialog()
-            st.rerun()
-        return st.button(verb, key="run.confirm", type="primary", icon=":material/check:")
-
-
 def _delete_form(state: _RunDialogState) -> None:
     """Show what depends on the run. A run in use is deleted only if its id is typed as confirmation."""
     with error_boundary():
         dependents = state.dependents or read_dependents(current_backend(), state.run.run_id)
-        st.session_state[DIALOG_KEY] = _RunDialogState("delete", state.run, dependents)
+        _RUN_DIALOG.open(replace(state, dependents=dependents))
         st.markdown("This hides the run. No data is lost: **it can be restored** until it is permanently deleted.")
         _show_dependents(dependents)
         typed_text = _ask_confirmation(dependents)
         _show_code(code_snippets.delete_run_snippet(dependents.run.run_id, current_backend().uri))
-        if _show_buttons("Delete"):
-            _apply_and_close(
-                lambda: delete_run.delete_run(current_backend(), dependents, typed_text),
-                "Run deleted. You can restore it from this page.",
-            )
+        if _RUN_DIALOG.action_row("Delete"):
+            with _RUN_DIALOG.action("Deleting the run…", queries.clear_caches):
+                delete_run.delete_run(current_backend(), dependents, typed_text)
+                flash.set_flash(flash.RUN, "Run deleted. You can restore it from this page.")
 
 
 def _show_dependents(dependents: RunDependents) -> None:
@@ -231,16 +215,3 @@ def _ask_confirmation(dependents: RunDependents) -> str:
     running_note = "The run is still active; its program would fail the next time it logs." if dependents.is_running else ""
     st.warning(" ".join(part for part in (in_use_note, running_note) if part), icon=":material/warning:")
     return st.text_input(f"Type {dependents.confirmation_text} to delete it anyway", key="run.typed")
-
-
-def _apply_and_close(action: Callable[[], None], done_text: str) -> None:
-    """Run the action and close the dialog; an error is shown inside it."""
-    try:
-        action()
-    except PodiumError as error:
-        show_error(error)
-        return
-    queries.clear_caches()
-    flash.set_flash(flash.RUN, done_text)
-    _close_run_dialog()
-    st.rerun()

@@ -1,6 +1,5 @@
 """The metrics of a run: last, best, lowest and highest value, a sparkline per row, and one history as a chart."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +15,10 @@ from lib.runs.table.types import Run
 from lib.theme import ChartColors
 from lib.ui.app.page_links import page_link
 from lib.ui.components.badges import chart_colors
+from lib.ui.components.data_table import hashed_key, table_height
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.components.layout import card, show_empty_state, table_height
+from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.run import queries
 from lib.ui.pages.run.metric_direction import run_directions, show_direction_button
 from lib.ui.pages.run.queries import CHART_POINTS, SPARKLINE_POINTS, MetricHistory, best_value
@@ -73,11 +73,10 @@ def _show_value_table(run: Run, names: list[str], directions: MetricDirections) 
 
 def _show_history_table(run: Run, names: list[str], histories: Mapping[str, MetricHistory], directions: MetricDirections) -> str:
     """Show the metric table and return the selected name. Its key is a hash of the names, so a row always maps to its metric."""
-    key = "run.metric." + hashlib.sha256("\n".join([run.run_id, *names]).encode()).hexdigest()[:16]
     event: Any = st.dataframe(
         pd.DataFrame([_history_row(run, name, histories.get(name), directions) for name in names]),
         hide_index=True,
-        key=key,
+        key=hashed_key("run.metric", run.run_id, *names),
         height=table_height(len(names), MAX_VISIBLE_ROWS),
         on_select="rerun",
         selection_mode="single-row-required",

@@ -4,8 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from lib.runs.table.types import Run
+from lib.ui.components.data_table import table_height
 from lib.ui.components.formatting import escape, format_count, short_hash
-from lib.ui.components.layout import card, show_empty_state, show_table, table_height
+from lib.ui.components.layout import card, show_empty_state, show_table
 
 MAX_VISIBLE_ROWS = 12
 
