@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.app_files import podium_home
 from lib.doctor import fix_runner
 from lib.doctor.fix_runner import apply_fix, find_fix, preview_fix
-from lib.doctor.types import CONFIRMATION_INPUT, FixContext, FixInput, FixOffer, FixPreview
+from lib.doctor.types import CONFIRMATION_INPUT, FINGERPRINT_INPUT, FixContext, FixInput, FixOffer, FixPreview
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import is_shared
 from lib.ui.app.session import current_backend, now
@@ -48,7 +48,8 @@ def open_fix_dialog(offer: FixOffer) -> None:
     dialog_state = FixDialogState(title, offer, inputs, fix.apply is None)
     for fix_input in dialog_state.inputs:
         st.session_state.pop(dialog_state.widget_key(fix_input.name), None)
-    st.session_state.pop(dialog_state.widget_key("confirm"), None)
+    for name in ("confirm", "fingerprint"):
+        st.session_state.pop(dialog_state.widget_key(name), None)
     st.session_state[DIALOG_KEY] = dialog_state
 
 
@@ -76,6 +77,11 @@ def _show_dialog(dialog_state: FixDialogState) -> None:
         show_error(error)
         _leave_button()
         return
+    fingerprint_key = dialog_state.widget_key("fingerprint")
+    confirmed_fingerprint = st.session_state.get(
+        fingerprint_key, preview.fingerprint
+    )  # of the preview that was on screen at the click
+    st.session_state[fingerprint_key] = preview.fingerprint
     show_table([(str(number), escape(text)) for number, text in enumerate(preview.changes, 1)])
     _show_snippets(preview, is_expanded=dialog_state.is_manual)
     st.caption(f"To undo: {escape(preview.undo)}" if preview.undo else "This cannot be undone.")
@@ -90,7 +96,9 @@ def _show_dialog(dialog_state: FixDialogState) -> None:
         label = escape(preview.title.removesuffix("?"))
         if st.button(label, type="primary", icon=":material/healing:", key="doctor.carry_out", disabled=not is_confirmed):
             _apply_offer(
-                offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}) if preview.confirmation_text else offer,
+                offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text, FINGERPRINT_INPUT: confirmed_fingerprint})
+                if preview.confirmation_text
+                else offer,
                 progress,
             )
 
