@@ -168,12 +168,11 @@ import os, signal
 from pathlib import Path
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-marker, calls, remove = Path({marker!r}), [], SqlAlchemyStore._hard_delete_run
+marker, remove = Path({marker!r}), SqlAlchemyStore._hard_delete_run
 
 def remove_and_die(self, run_id):
     remove(self, run_id)
-    calls.append(run_id)
-    if not marker.exists():
+    if run_id in {run_ids!r} and not marker.exists():
         marker.write_text(run_id)
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -187,7 +186,7 @@ def test_a_gc_killed_in_the_middle_is_reported_and_the_next_removal_finishes(con
     run_ids = delete_runs(store, "a", "b", "c", file="hello", model=True)
     (spared,) = delete_runs(store, "spared", file="hello", model=True)
     (tmp_path / "patch").mkdir()
-    (tmp_path / "patch" / "sitecustomize.py").write_text(KILLED_GC.format(marker=str(tmp_path / "killed")))
+    (tmp_path / "patch" / "sitecustomize.py").write_text(KILLED_GC.format(marker=str(tmp_path / "killed"), run_ids=run_ids))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'patch'}:{Path.cwd()}")
     with pytest.raises(BackendError) as error:
         apply_fix(context, "remove_runs", runs=" ".join(run_ids))
