@@ -17,13 +17,16 @@ from datetime import datetime
 from pathlib import Path
 
 import httpx
+import psutil
 
+from lib import processes
 from lib.backends.app_files import PROJECT_FOLDER, make_private_folder
 from lib.backends.backend import Backend
 from lib.errors import ActionRefused, BackendError, NotWritable
 
 _READY_SECONDS = 150.0
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
+SUPERVISOR_MODULE = "lib.backends.server_supervisor"
 _RUNNING_SERVERS: dict[str, "tuple[LocalServer, subprocess.Popen[bytes]]"] = {}
 _ENDED_SERVERS: list["LocalServer"] = []
 _LOCK = threading.RLock()
@@ -103,7 +106,10 @@ def running_servers() -> tuple[LocalServer, ...]:
     """Return the servers of this process that are still running."""
     with _LOCK:
         ended_uris = [uri for uri, (_, process) in _RUNNING_SERVERS.items() if process.poll() is not None]
-        _ENDED_SERVERS.extend(_RUNNING_SERVERS.pop(uri)[0] for uri in ended_uris)
+        for uri in ended_uris:
+            server = _RUNNING_SERVERS.pop(uri)[0]
+            _ENDED_SERVERS.append(server)
+            _end_orphan(server)
         return tuple(server for server, _ in _RUNNING_SERVERS.values())
 
 
@@ -151,7 +157,7 @@ def _launch(database: Backend, destination: Path, home: Path, at: datetime) -> "
         [
             sys.executable,
             "-m",
-            "lib.backends.server_supervisor",
+            SUPERVISOR_MODULE,
             str(log_file),
             sys.executable,
             "-m",
@@ -183,7 +189,7 @@ def _server_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _wait_until_healthy(server: LocalServer, process: "subprocess.Popen[bytes]", progress: Callable[[str], None]) -> None:
     deadline, started_at = time.monotonic() + _READY_SECONDS, time.monotonic()
-    while not _is_healthy(server):
+    while not _is_healthy(server, process):
         if process.poll() is not None or time.monotonic() > deadline:
             log_tail = read_log_tail(server, 3).strip() or "Its log is empty."
             raise BackendError(f"The server did not start. {log_tail[-400:]}", next=f"See its log: {server.log_file}.")
@@ -191,11 +197,33 @@ def _wait_until_healthy(server: LocalServer, process: "subprocess.Popen[bytes]",
         time.sleep(0.3)
 
 
-def _is_healthy(server: LocalServer) -> bool:
+def _is_healthy(server: LocalServer, process: "subprocess.Popen[bytes]") -> bool:
+    """Return whether the server answers, and not another program that took the port after it was found free."""
     try:
-        return httpx.get(f"{server.backend.uri}/health", timeout=2.0).status_code == 200
+        return httpx.get(f"{server.backend.uri}/health", timeout=2.0).status_code == 200 and _is_listening(process, server.port)
     except httpx.HTTPError:
         return False
+
+
+def _is_listening(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Return whether a descendant of a process listens on a port; assumed if the system does not show it."""
+    try:
+        descendants = psutil.Process(process.pid).children(recursive=True)
+        connections = [connection for descendant in descendants for connection in descendant.net_connections("tcp")]
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+    return any(connection.status == psutil.CONN_LISTEN and connection.laddr.port == port for connection in connections)
+
+
+def _end_orphan(server: LocalServer) -> None:
+    """End the server if only its supervisor was killed: it would keep the port and the database, and nobody could stop it."""
+    command = server_command(server.database, server.artifacts_destination, server.port)
+    for process in psutil.process_iter(["cmdline"]):
+        arguments = process.info["cmdline"] or []
+        if arguments[-len(command) :] == command and SUPERVISOR_MODULE not in arguments:
+            processes.end_process_tree(process.pid)
 
 
 def _end_process(process: "subprocess.Popen[bytes]") -> None:

@@ -3,6 +3,13 @@
 A fix is previewed from the current state; applying it rereads that state and refuses if it has changed.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from filelock import FileLock, Timeout
+
+from lib.backends.app_files import make_private_folder
 from lib.backends.call_deadline import single_wait
 from lib.doctor.fixes import (
     delete_secret_tags,
@@ -17,7 +24,7 @@ from lib.doctor.fixes import (
     upgrade_database,
 )
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback
-from lib.errors import ActionRefused
+from lib.errors import ActionRefused, NotWritable
 
 FIXES: tuple[Fix, ...] = (
     *upgrade_database.FIXES,
@@ -52,11 +59,32 @@ def preview_fix(context: FixContext, offer: FixOffer) -> FixPreview:
 
 @single_wait()
 def apply_fix(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    """Apply and verify a fix. Raises PodiumError if it fails, ActionRefused if it can only be applied manually."""
+    """Apply and verify a fix. Raises PodiumError if it fails, ActionRefused if it can only be applied manually or another is running."""
     apply = _require_fix(context, offer).apply
     if apply is None:
         raise ActionRefused("This fix is applied in a shell, not by Podium.", next="Copy the command and run it there.")
-    return apply(context, offer, progress)
+    with _single_fix(context):
+        return apply(context, offer, progress)
+
+
+@contextmanager
+def _single_fix(context: FixContext) -> Iterator[None]:
+    """Let only one fix at a time change a backend. Raises ActionRefused while another user or process applies one."""
+    folder = context.podium_home / "fixes"
+    try:
+        make_private_folder(folder)
+        lock = FileLock(folder / f"{sha256(context.backend.uri.encode()).hexdigest()[:16]}.lock", timeout=0, mode=0o600)
+        lock.acquire()
+    except Timeout as error:
+        raise ActionRefused(
+            "Another fix is being applied to this backend.", next="Wait until it has finished, then check again."
+        ) from error
+    except OSError as error:
+        raise NotWritable(f"{folder} cannot be written ({error.strerror}).", next="Set PODIUM_HOME to another folder.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _require_fix(context: FixContext, offer: FixOffer) -> Fix:

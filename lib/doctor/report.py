@@ -8,6 +8,7 @@ from typing import Any
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Finding, FixResult, Level, Report, Rows
 from lib.runs.table.types import RunTable
+from lib.text import escape_unprintable
 
 LEVEL_LABELS: dict[Level, str] = {"problem": "BROKEN", "notice": "WARNING", "fine": "ok", "skipped": "skipped"}
 _MARKDOWN_MARKS = re.compile(r"([\\`*_{}\[\]<>|#])")
@@ -20,7 +21,7 @@ def report_lines(report: Report) -> tuple[str, ...]:
     return (
         f"podium doctor  {report.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         f"backend   {report.backend.kind}, {report.backend.label}, MLflow {report.mlflow_version}",
-        *(f"{LEVEL_LABELS[finding.level]:<9} {finding.title}" for finding in report.problems_and_notices),
+        *(f"{LEVEL_LABELS[finding.level]:<9} {escape_unprintable(finding.title)}" for finding in report.problems_and_notices),
         f"{LEVEL_LABELS['fine']:<9} {fine_count} of {len(check_ids)} checks",
     )
 

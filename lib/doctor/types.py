@@ -18,6 +18,8 @@ ProgressCallback = Callable[[str], None]
 Rows = tuple[tuple[str, ...], ...]
 CONFIRMATION_INPUT = "typed"
 """Argument with the text typed to confirm a fix; compared with the current confirmation text before applying."""
+FINGERPRINT_INPUT = "previewed"
+"""Argument with the fingerprint of the preview that was confirmed; the fix is refused if it would now concern other items."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class FixPreview:
     """Preview of what a fix would do if applied now.
 
     `changes` are sentences in execution order, `snippets` the equivalent calls or commands, `undo` the way to undo it, empty if
-    impossible. `confirmation_text` must be typed to confirm; empty if no confirmation is needed.
+    impossible. `confirmation_text` must be typed to confirm; empty if no confirmation is needed. `fingerprint` identifies the items
+    that an irreversible fix concerns.
     """
 
     title: str
@@ -102,6 +105,7 @@ class FixPreview:
     snippets: tuple[Snippet, ...] = ()
     undo: str = ""
     confirmation_text: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from lib.registry.register import register
 from lib.runs.artifacts.local_files import folder_of_uri
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
-from tests.support.doctor_stores import KEY
+from tests.support.doctor_stores import KEY, run_gc_here
 from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
@@ -108,7 +108,8 @@ def test_removing_one_run_takes_its_files_and_model_and_nothing_else_that_is_del
     assert check_deleted_items(context.backend)["deleted_experiments"].evidence == (("old", other_experiment),)
 
 
-def test_removing_an_experiment_frees_its_name_and_spares_the_others(context):
+def test_removing_an_experiment_frees_its_name_and_spares_the_others(context, monkeypatch):
+    monkeypatch.setattr(mlflow_gc, "_run_gc", run_gc_here)
     mlflow_client = client(context.backend)
     removed_id, other_id = (
         make_trained_run(context.backend),
@@ -191,8 +192,9 @@ def decoy_names(store):
     return [experiment.name for experiment in experiments if experiment.name.startswith(DECOY_PREFIX)]
 
 
-def test_an_aborted_removal_leaves_no_decoys(context):
+def test_an_aborted_removal_leaves_no_decoys(context, monkeypatch):
     """Simulate a run restored between preview and removal."""
+    monkeypatch.setattr(mlflow_gc, "_run_gc", run_gc_here)
     run_id = log_run(context.backend, make_experiment(context.backend, "wine"), "restored", model=False)
     client(context.backend).delete_run(run_id)
     impact = assess_run_deletion(context.backend, [run_id])

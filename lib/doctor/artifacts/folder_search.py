@@ -67,10 +67,20 @@ def guess_folder(backend: Backend, sample: LocationSample) -> Path | None:
 
 def parse_folder(text: str) -> Path:
     """Parse a typed folder. Raises BadInput unless it is an absolute path."""
-    path = Path(text.strip()).expanduser()
-    if not text.strip() or not path.is_absolute():
-        raise BadInput(f"{text.strip() or 'An empty text'} is not an absolute path.", next="Enter the folder's absolute path.")
+    path = expand_path(text)
+    if path is None or not path.is_absolute():
+        raise BadInput(
+            f"{text.strip()[:200] or 'An empty text'} is not an absolute path.", next="Enter the folder's absolute path."
+        )
     return path
+
+
+def expand_path(text: str) -> Path | None:
+    """Return a typed path with ~ expanded; None if it is empty, names an unknown user, or cannot be a path."""
+    try:
+        return Path(text.strip()).expanduser() if text.strip() and "\0" not in text else None
+    except RuntimeError:  # ~name of a user who does not exist
+        return None
 
 
 def _candidate_folders(backend: Backend) -> Iterable[Path]:

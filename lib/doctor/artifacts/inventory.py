@@ -20,6 +20,7 @@ from lib.backends.mlflow_client import client, relaxed_gc
 from lib.backends.mlflow_errors import translate_errors
 from lib.backends.pagination import iterate_pages, read_pages
 from lib.doctor.artifacts.rules import Machine, PathStatus, RecordedLocation
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import ProgressCallback
 from lib.errors import NoAnswer, PodiumError
 from lib.runs.reading.sqlite_reader import MODEL_VERSIONS, query_rows
@@ -41,7 +42,7 @@ _INDIRECT_URI = re.compile(r"(?:runs|models):/")
 
 @dataclass(frozen=True)
 class ArtifactInventory:
-    """All artifact locations of a backend and its experiment names by id; `is_truncated` if some runs are left out."""
+    """All artifact locations of a backend and its experiment names by id, with secrets masked; `is_truncated` if runs are left out."""
 
     locations: tuple[RecordedLocation, ...]
     experiment_names: dict[str, str]
@@ -77,7 +78,7 @@ def _read_from_tables(backend: Backend) -> ArtifactInventory | None:
         for name, run_id, uri in versions
         if not _INDIRECT_URI.match(uri)
     ]
-    return ArtifactInventory(tuple(locations), {id_: name for id_, name, *_ in experiments})
+    return ArtifactInventory(tuple(locations), {id_: mask_secrets(name) for id_, name, *_ in experiments})
 
 
 def _read_from_client(backend: Backend, progress: ProgressCallback) -> ArtifactInventory:
@@ -90,7 +91,7 @@ def _read_from_client(backend: Backend, progress: ProgressCallback) -> ArtifactI
         RecordedLocation("experiment", str(e.experiment_id), str(e.experiment_id), e.artifact_location, _is_deleted(e))
         for e in experiments
     ]
-    experiment_names = {str(e.experiment_id): e.name for e in experiments}
+    experiment_names = {str(e.experiment_id): mask_secrets(e.name) for e in experiments}
     progress(f"Reading the artifact locations of {len(experiment_names)} experiments…")
     run_locations = _read_run_locations(backend, list(experiment_names))
     experiment_of_run = {location.owner_id: location.experiment_id for location in run_locations}

@@ -35,9 +35,11 @@ def verify_writable(backend: Backend, location: str) -> Rows:
         test_file.write_text(TEST_TEXT, encoding="utf-8")
         repository = get_artifact_repository(location, tracking_uri=backend.uri, registry_uri=backend.uri)
         repository.log_artifact(str(test_file))
-        listed_paths = [item.path for item in repository.list_artifacts()]
-        content = Path(repository.download_artifacts(name, tempfile.mkdtemp(dir=folder))).read_text(encoding="utf-8")
-        repository.delete_artifacts(name)
+        try:
+            listed_paths = [item.path for item in repository.list_artifacts()]
+            content = Path(repository.download_artifacts(name, tempfile.mkdtemp(dir=folder))).read_text(encoding="utf-8")
+        finally:
+            repository.delete_artifacts(name)
         remaining_paths = [item.path for item in repository.list_artifacts()]
     if name not in listed_paths or content != TEST_TEXT or name in remaining_paths:
         raise BackendError(f"The test file {name} at {location} was not read back intact or could not be deleted.")

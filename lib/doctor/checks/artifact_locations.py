@@ -12,6 +12,7 @@ from lib.doctor.artifacts.inventory import ArtifactInventory, describe_machine, 
 from lib.doctor.artifacts.problem_texts import PROBLEM_TEXTS
 from lib.doctor.artifacts.rules import CLOUD_STORES, LocationOwner, LocationProblem, RecordedLocation, diagnose, is_local_server
 from lib.doctor.report import MAX_ROWS
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, ProgressCallback, offer_fix
 from lib.runs.reading.run_reader import HIDDEN_EXPERIMENTS
 from lib.text import format_count
@@ -36,7 +37,24 @@ def check_artifact_locations(backend: Backend, _: Clock, progress: ProgressCallb
     findings = tuple(
         _problem_finding(backend, inventory, problem, locations) for problem, locations in affected_locations.items()
     )
+    if not findings and machine.serves_artifacts is None and _needs_server(backend, inventory):
+        return (_unknown_finding(),)
     return findings or ARTIFACT_LOCATIONS_CHECK.fine_findings(_describe_scope(inventory))
+
+
+def _needs_server(backend: Backend, inventory: ArtifactInventory) -> bool:
+    """Return whether any location is provided by the server only."""
+    return backend.kind == "server" and any(location.uri.startswith("mlflow-artifacts:") for location in inventory.locations)
+
+
+def _unknown_finding() -> Finding:
+    return Finding(
+        CHECK_ID,
+        "skipped",
+        ARTIFACT_LOCATIONS_CHECK.title,
+        "not checked",
+        means="The server did not say whether it serves artifacts, which its experiments need.",
+    )
 
 
 def _shared_prefix(location: RecordedLocation) -> str:
@@ -106,10 +124,10 @@ def _example_location(locations: list[RecordedLocation], experiment_id: str) -> 
 
 
 def _strip_credentials(uri: str) -> str:
-    """Return the location without user and password, for display."""
+    """Return the location without user, password and secrets, for display."""
     scheme, sep, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
-    return f"{scheme}{sep}{host.rpartition('@')[2]}{slash}{path}" if sep else uri
+    return mask_secrets(f"{scheme}{sep}{host.rpartition('@')[2]}{slash}{path}" if sep else uri)
 
 
 def _evidence_row(inventory: ArtifactInventory, experiment_id: str, locations: list[RecordedLocation]) -> tuple[str, str, str]:

@@ -66,6 +66,8 @@ def check_commits(backend: Backend, clock: Clock, _: ProgressCallback) -> tuple[
     latest_commits, scope = _read_latest_commits(folder)
     if not scope and _is_podium_repository(folder):
         return (Finding(COMMITS_CHECK.id, "skipped", COMMITS_CHECK.title, "Podium's own repository"),)
+    if not latest_commits:
+        return (Finding(COMMITS_CHECK.id, "skipped", COMMITS_CHECK.title, "not checked", means="git listed no commits."),)
     commits_without_run = [commit for commit in latest_commits if commit.hash not in run_commits]
     if not commits_without_run:
         return COMMITS_CHECK.fine_findings(f"{len(latest_commits)} of {len(latest_commits)}")

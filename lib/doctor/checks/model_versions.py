@@ -12,6 +12,7 @@ from lib.doctor import fix_ids
 from lib.doctor.checks.git_commits import FROZEN_COMMIT_TAG, existing_commits, logged_commits
 from lib.doctor.report import evidence_rows
 from lib.doctor.run_cache import read_active_runs
+from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Check, Clock, Finding, FixOffer, ProgressCallback, offer_fix
 from lib.errors import NotFound, PodiumError, Unreachable
 from lib.registry.reader import read_all_snapshots
@@ -65,7 +66,7 @@ def check_model_versions(backend: Backend, clock: Clock, progress: ProgressCallb
         Finding(
             MODEL_VERSIONS_CHECK.id,
             "problem" if is_in_use else "notice",
-            f"{next(iter(incomplete_versions))} is incomplete"
+            f"{mask_secrets(next(iter(incomplete_versions)))} is incomplete"
             if len(incomplete_versions) == 1
             else f"{len(incomplete_versions)} versions are incomplete",
             f"{len(incomplete_versions)} of {scope} incomplete{unreached}",

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 STALE_AFTER = timedelta(hours=12)
 """How long a run may log nothing before it counts as stale; longer than a long epoch."""
 PAGE_SIZE = 1_000
-_LIVE_STATUSES = ("RUNNING", "SCHEDULED")
+LIVE_STATUSES = ("RUNNING", "SCHEDULED")
+"""Statuses of a run that has not ended."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def find_stale_runs(backend: Backend, at: datetime) -> tuple[StaleRun, ...]:
     started_before = round((at - STALE_AFTER).timestamp() * 1000)
     runs = [
         run
-        for status in (_LIVE_STATUSES if experiment_names else ())
+        for status in (LIVE_STATUSES if experiment_names else ())
         for run in _read_runs_with_status(
             backend, [*experiment_names], f"attributes.status = '{status}' and attributes.start_time < {started_before}"
         )

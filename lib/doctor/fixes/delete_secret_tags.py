@@ -1,5 +1,6 @@
 """Fix for secrets logged as tags: delete the tags. Parameters can only be deleted with their run."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lib.backends.client_snippet import client_snippet
@@ -8,11 +9,12 @@ from lib.backends.mlflow_errors import translate_errors
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.secrets import TAG, find_secret_matches
+from lib.doctor.completed_steps import report_completed_steps
 from lib.doctor.report import run_label
 from lib.doctor.run_cache import clear_run_cache, read_active_runs
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import Fix, FixContext, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
-from lib.errors import ActionRefused
+from lib.errors import ActionRefused, NotFound
 
 if TYPE_CHECKING:
     from lib.runs.table.types import RunTable
@@ -34,10 +36,13 @@ def _preview(context: FixContext, _: FixOffer) -> FixPreview:
 def _delete_tags(context: FixContext, _: FixOffer, progress: ProgressCallback) -> FixResult:
     require_writable(context.backend)
     table, tags = _find_secret_tags(context)
-    for run_id, name in tags:
-        progress(f"Deleting a tag from {run_label(table, run_id)}.")
-        with translate_errors(f"Run {run_id}"):
-            client(context.backend).delete_tag(run_id, name)
+    deleted_tags = list[str]()
+    with report_completed_steps("Deleted", deleted_tags):
+        for run_id, name in tags:
+            progress(f"Deleting a tag from {run_label(table, run_id)}.")
+            with suppress(NotFound), translate_errors(f"Run {run_id}"):  # deleted since by another user
+                client(context.backend).delete_tag(run_id, name)
+            deleted_tags.append(f"tag {mask_secrets(name)} of {run_label(table, run_id)}")
     clear_run_cache()
     if remaining_tags := [
         match for match in find_secret_matches(read_active_runs(context.backend, context.clock)) if match[1] == TAG

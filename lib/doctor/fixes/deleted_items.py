@@ -1,16 +1,20 @@
 """Fixes for soft-deleted runs and experiments: restore them, or remove them for good."""
 
+import shlex
+
 from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
 from lib.backends.sqlite_store import require_writable
 from lib.doctor import fix_ids
 from lib.doctor.checks.deleted_items import read_deleted_runs
+from lib.doctor.completed_steps import report_completed_steps
 from lib.doctor.fixes import deletion_impact, mlflow_gc
 from lib.doctor.fixes.deletion_impact import DeletionImpact
 from lib.doctor.report import format_run_label
 from lib.doctor.secret_detection import mask_secrets
 from lib.doctor.types import (
     CONFIRMATION_INPUT,
+    FINGERPRINT_INPUT,
     Fix,
     FixContext,
     FixInput,
@@ -42,9 +46,12 @@ def _preview_restore_runs(context: FixContext, offer: FixOffer) -> FixPreview:
 def _restore_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     require_writable(context.backend)
     selected_runs = _select_runs(context.backend, offer)
-    for run_id, label in selected_runs:
-        progress(f"Restoring {label}.")
-        run_changes.apply_change(context.backend, run_changes.restore_change(read_run(context.backend, run_id)))
+    restored_labels = list[str]()
+    with report_completed_steps("Restored", restored_labels):
+        for run_id, label in selected_runs:
+            progress(f"Restoring {label}.")
+            run_changes.apply_change(context.backend, run_changes.restore_change(read_run(context.backend, run_id)))
+            restored_labels.append(label)
     rows = tuple((label, f"is {read_run(context.backend, run_id).lifecycle} again") for run_id, label in selected_runs)
     return FixResult(f"{format_count(len(rows), 'run').capitalize()} restored", rows)
 
@@ -87,16 +94,26 @@ def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
     changes += [f"Active, so deleted first: {format_count(len(impact.active_run_ids), 'run')}"] if impact.active_run_ids else []
     changes += [f"{impact.orphan_count} child runs remain and lose their parent"] if impact.orphan_count else []
     changes += [f"In total, {_format_size(impact.size)} of files"]
-    command = mlflow_gc.gc_command(
-        context.backend.uri,
-        [run.id for run in impact.runs],
-        [impact.experiment_id] if impact.experiment_id else ["‹decoy›"],
-        [model.id for model in impact.models] or ["‹decoy›"],
-    )
     title = f"Remove {mask_secrets(impact.experiment_name) if impact.experiment_id else format_count(len(impact.runs), 'run')} for good"
     return FixPreview(
-        title, tuple(f"{change}." for change in changes), (Snippet(" ".join(command), "bash"),), "", impact.confirmation_text
+        title,
+        tuple(f"{change}." for change in changes),
+        (Snippet(_removal_command(context.backend, impact), "bash"),),
+        confirmation_text=impact.confirmation_text,
+        fingerprint=impact.fingerprint,
     )
+
+
+def _removal_command(backend: Backend, impact: DeletionImpact) -> str:
+    """Return the command for display. A kind without ids gets a placeholder, because MLflow would remove all deleted items of it.
+
+    An experiment is the first thing MLflow looks up, so a placeholder among them makes an unedited command fail before it removes anything.
+    """
+    runs, models = [run.id for run in impact.runs], [model.id for model in impact.models]
+    experiments = [impact.experiment_id] if impact.experiment_id else []
+    if not (runs and models and experiments):
+        experiments.append("‹decoy›")
+    return shlex.join(mlflow_gc.gc_command(backend.uri, runs or ["‹decoy›"], experiments, models or ["‹decoy›"]))
 
 
 def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progress: ProgressCallback) -> FixResult:
@@ -104,6 +121,10 @@ def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progre
     if offer[CONFIRMATION_INPUT].strip() != preview.confirmation_text:
         raise ActionRefused(
             "The confirmation text does not match.", next=f"Type {preview.confirmation_text} to confirm the removal."
+        )
+    if offer[FINGERPRINT_INPUT] not in ("", preview.fingerprint):
+        raise ActionRefused(
+            "What would be removed has changed since the preview.", next="Check the new preview, then confirm the removal again."
         )
     require_writable(context.backend)
     progress(f"MLflow is removing {format_count(len(impact.runs), 'run')}. This takes a few seconds and cannot be undone.")
@@ -137,6 +158,8 @@ def _select_runs(backend: Backend, offer: FixOffer) -> list[tuple[str, str]]:
     table = read_deleted_runs(backend)
     labels = {run_id: format_run_label(str(table.identity.at[run_id, "name"] or "Run"), run_id) for run_id in table.ids}
     if prefixes == ["all"]:
+        if not labels:
+            raise ActionRefused("No run is deleted any longer.", next="Check again.")
         return list(labels.items())
     if offer["active"]:
         runs = {run_id: read_run(backend, run_id) for run_id in prefixes}

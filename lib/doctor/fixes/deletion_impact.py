@@ -5,7 +5,9 @@ MLflow deletes whatever folder a run points to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from lib.backends.artifact_access import unreadable_scheme
@@ -24,12 +26,17 @@ from lib.runs.artifacts.files import CLOUD_SCHEMES
 from lib.runs.artifacts.local_files import folder_of_uri, own_root
 from lib.runs.reading.related_runs import read_children, read_experiment_ref
 from lib.runs.reading.run_reader import read_run, read_runs
-from lib.runs.reading.sqlite_reader import query_rows
+from lib.runs.reading.sqlite_reader import json_array, query_rows
 from lib.runs.table.types import Run, RunTable, Search
+from lib.text import clean_text
 
 MAX_RUNS = 1_000
 """Maximum number of runs removed at once."""
 MAX_EXAMPLES = 5
+_MODELS_OF_RUNS = """
+SELECT model_id, name, artifact_location FROM logged_models WHERE source_run_id IN (SELECT value FROM json_each(?)) ORDER BY model_id
+"""
+_MODELS_IN_EXPERIMENT = "SELECT model_id, name, artifact_location FROM logged_models WHERE experiment_id = ? ORDER BY model_id"
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,21 @@ class DeletionImpact:
 
     @property
     def confirmation_text(self) -> str:
-        """Text to type for confirmation: the experiment's name, a single run's name, else the number of runs."""
+        """Text to type for confirmation, never empty: the name of the experiment or the single run, else the number of runs.
+
+        Invisible characters of a name cannot be typed and are left out; the id replaces a name that has no others.
+        """
         if self.experiment_id:
-            return self.experiment_name
-        return self.runs[0].name if len(self.runs) == 1 else f"{len(self.runs)} runs"
+            return " ".join(clean_text(self.experiment_name).split()) or self.experiment_id
+        if len(self.runs) == 1:
+            return " ".join(clean_text(self.runs[0].name).split()) or self.runs[0].id[:8]
+        return f"{len(self.runs)} runs"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the ids of everything that would be removed."""
+        ids = sorted(files.id for files in (*self.runs, *self.models))
+        return sha256("\n".join([self.experiment_id, *ids]).encode()).hexdigest()
 
 
 def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImpact:
@@ -79,7 +97,7 @@ def assess_run_deletion(backend: Backend, run_ids: Sequence[str]) -> DeletionImp
     experiments = {run.experiment_id: read_experiment_ref(backend, run.experiment_id) for run in runs}
     if any(experiment.is_ledger for experiment in experiments.values()):
         raise ActionRefused("This run belongs to Podium's record and cannot be removed.")
-    models = [model for run in runs for model in _read_models_of_run(backend, run)]
+    models = _read_models_of_runs(backend, runs)
     active_run_ids = tuple(run.run_id for run in runs if run.lifecycle == "active")
     return DeletionImpact(
         _files_of_runs(runs),
@@ -153,21 +171,28 @@ def _runs_of_table(table: RunTable) -> list[Run]:
     ]
 
 
-def _read_models_of_run(backend: Backend, run: Run) -> list[FilesToDelete]:
-    """Return the models logged by this run. Models it only used and models already removed are skipped."""
+def _read_models_of_runs(backend: Backend, runs: Sequence[Run]) -> list[FilesToDelete]:
+    """Return the models logged by these runs, not those they only used.
+
+    The tables also name models that an interrupted removal left deleted, which MLflow's client does not return.
+    """
+    rows = query_rows(backend, _MODELS_OF_RUNS, json_array([run.run_id for run in runs]))
+    if rows is not None:
+        return [_files_to_delete(str(id_), str(name or id_), str(location or "")) for id_, name, location in rows]
     models = []
-    for model_id in run.model_ids:
-        try:
-            with translate_errors(f"Model {model_id}"):
+    for run in runs:
+        for model_id in run.model_ids:
+            with suppress(NotFound), translate_errors(f"Model {model_id}"):
                 model = client(backend).get_logged_model(model_id)
-        except NotFound:
-            continue
-        if model.source_run_id == run.run_id:
-            models.append(_files_to_delete(model_id, model.name or model_id, model.artifact_location or ""))
+                if model.source_run_id == run.run_id:
+                    models.append(_files_to_delete(model_id, model.name or model_id, model.artifact_location or ""))
     return models
 
 
 def _read_models_in_experiment(backend: Backend, experiment_id: str) -> list[FilesToDelete]:
+    rows = query_rows(backend, _MODELS_IN_EXPERIMENT, experiment_id)
+    if rows is not None:
+        return [_files_to_delete(str(id_), str(name or id_), str(location or "")) for id_, name, location in rows]
     with translate_errors("The logged models"):
         models = read_pages(lambda token: client(backend).search_logged_models([experiment_id], max_results=50, page_token=token))
     return [_files_to_delete(model.model_id, model.name or model.model_id, model.artifact_location or "") for model in models]
@@ -182,18 +207,21 @@ def _files_to_delete(id_: str, name: str, location: str) -> FilesToDelete:
 
 
 def _folder_size(folder: Path | None) -> int | None:
-    """Return the size of a folder in bytes: 0 if missing, None if not on this machine. Does not follow links."""
+    """Return the size of a folder in bytes: 0 if missing, None if not on this machine or not readable. Does not follow links."""
     if folder is None:
         return None
-    total, pending = 0, [folder] if folder.is_dir() else []
-    while pending:
-        for path in pending.pop().iterdir():
-            if path.is_symlink():
-                continue
-            if path.is_dir():
-                pending.append(path)
-            else:
-                total += path.stat().st_size
+    try:
+        total, pending = 0, [folder] if folder.is_dir() else []
+        while pending:
+            for path in pending.pop().iterdir():
+                if path.is_symlink():
+                    continue
+                if path.is_dir():
+                    pending.append(path)
+                else:
+                    total += path.stat().st_size
+    except OSError:
+        return None
     return total
 
 

@@ -3,11 +3,13 @@
 from typing import Literal
 
 from lib.backends import sqlite_store
+from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor import fix_ids
-from lib.doctor.checks.stale_runs import StaleRun, find_stale_runs
+from lib.doctor.checks.stale_runs import LIVE_STATUSES, StaleRun, find_stale_runs
+from lib.doctor.completed_steps import report_completed_steps
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BadInput
 from lib.runs.reading.run_reader import read_run
@@ -30,18 +32,28 @@ def _preview(context: FixContext, offer: FixOffer, status: TerminalStatus) -> Fi
 
 def _end_runs(context: FixContext, offer: FixOffer, progress: ProgressCallback, status: TerminalStatus) -> FixResult:
     sqlite_store.require_writable(context.backend)
-    rows = []
-    for run in _select_runs(context, offer):
-        progress(f"Marking {run.label}.")
-        with translate_errors(f"Run {run.label}"):
-            client(context.backend).set_terminated(run.run_id, status)
-        current_status = read_run(context.backend, run.run_id).status
-        if current_status != status:
-            raise ActionRefused(
-                f"{run.label} still has status {current_status}.", next="Its process may still be running. Check again."
-            )
-        rows.append((run.label, f"now {_STATUS_TEXTS[status]}"))
-    return FixResult(f"{len(rows)} marked as {_STATUS_TEXTS[status]}", tuple(rows))
+    marked_labels, rows = list[str](), list[tuple[str, str]]()
+    with report_completed_steps("Marked", marked_labels):
+        for run in _select_runs(context, offer):
+            progress(f"Marking {run.label}.")
+            previous_status = read_run(context.backend, run.run_id).status
+            if previous_status not in LIVE_STATUSES:  # its process or another user ended it since
+                rows.append((run.label, f"had already ended as {previous_status.lower()}, unchanged"))
+                continue
+            _end_run(context.backend, run, status)
+            marked_labels.append(run.label)
+            rows.append((run.label, f"now {_STATUS_TEXTS[status]}"))
+    return FixResult(f"{len(marked_labels)} marked as {_STATUS_TEXTS[status]}", tuple(rows))
+
+
+def _end_run(backend: Backend, run: StaleRun, status: TerminalStatus) -> None:
+    with translate_errors(f"Run {run.label}"):
+        client(backend).set_terminated(run.run_id, status)
+    current_status = read_run(backend, run.run_id).status
+    if current_status != status:
+        raise ActionRefused(
+            f"{run.label} still has status {current_status}.", next="Its process may still be running. Check again."
+        )
 
 
 def _select_runs(context: FixContext, offer: FixOffer) -> tuple[StaleRun, ...]:

@@ -6,6 +6,7 @@ the new database refers to the artifacts in it.
 
 import os
 import shlex
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +14,12 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lib.backends.backend import sqlite_backend
 from lib.doctor import fix_ids
+from lib.doctor.artifacts.folder_search import expand_path
 from lib.doctor.fixes.upgrade_database import count_rows, require_free_space
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BackendError, BadInput, NotWritable
@@ -38,12 +40,23 @@ def _count_contents(folder: Path) -> dict[str, int]:
                 counts["runs"] += 1
                 counts["params"] += _count_files(run_folder / "params")
                 counts["tags"] += _count_files(run_folder / "tags")
-                counts["metrics"] += sum(len(file.read_text().splitlines()) for file in _list_files(run_folder / "metrics"))
+                counts["metrics"] += sum(len(file.read_bytes().splitlines()) for file in _list_files(run_folder / "metrics"))
     for model_folder in (folder / "models").iterdir() if (folder / "models").is_dir() else ():
         if (model_folder / "meta.yaml").is_file():
             counts["registered_models"] += 1
             counts["model_versions"] += sum(1 for _ in model_folder.glob("version-*/meta.yaml"))
     return dict(counts)
+
+
+@contextmanager
+def _translate_reading_errors(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(
+            f"{error.filename or source} cannot be read ({error.strerror}), so not everything would be migrated.",
+            next="Give this account read permission for the folder and everything in it, then check again.",
+        ) from error
 
 
 def _experiment_folders(folder: Path) -> Iterator[Path]:
@@ -67,8 +80,9 @@ def _count_files(folder: Path) -> int:
 
 def _preview(context: FixContext, offer: FixOffer) -> FixPreview:
     source, target = _source_folder(offer), _target_file(offer)
-    counts = _count_contents(source)
-    backup_bytes = sum(file.stat().st_size for file in _metadata_files(source))
+    with _translate_reading_errors(source):
+        counts = _count_contents(source)
+        backup_bytes = sum(file.stat().st_size for file in _metadata_files(source))
     require_free_space(target.parent, backup_bytes * 3 + 5_000_000)
     contents_text = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
     return FixPreview(
@@ -93,8 +107,9 @@ def _preview(context: FixContext, offer: FixOffer) -> FixPreview:
 
 
 def _migrate_store(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
-    source, target, source_counts = _source_folder(offer), _target_file(offer), _count_contents(_source_folder(offer))
-    backup = _backup_path(context, source)
+    source, target, backup = _source_folder(offer), _target_file(offer), _backup_path(context, _source_folder(offer))
+    with _translate_reading_errors(source):
+        source_counts = _count_contents(source)
     progress("Creating the backup.")
     _write_backup(source, backup)
     progress(f"MLflow reads {source_counts['runs']:,} runs. This may take a minute.")
@@ -151,8 +166,11 @@ def _run_migration(source: Path, target: Path) -> None:
         raise BackendError("MLflow did not finish within an hour.", next="Run the command in a shell.") from error
     if result.returncode:
         lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()] or ["no reason given"]
+        reason = lines[-1][:300] if result.returncode > 0 else f"it was ended by {signal.Signals(-result.returncode).name}"
         raise BackendError(
-            f"MLflow could not migrate the store: {lines[-1][:300]}", next="Fix the reported problem, then try again."
+            f"MLflow could not migrate the store: {reason}",
+            means="The folder is unchanged and no database was created. The backup next to the folder stays.",
+            next="Fix the reported problem, then try again.",
         )
 
 
@@ -192,15 +210,17 @@ def _backup_path(context: FixContext, source: Path) -> Path:
 
 def _source_folder(offer: FixOffer) -> Path:
     source = Path(offer["folder"])
-    if not offer["folder"] or not any(_experiment_folders(source)):
+    with _translate_reading_errors(source):
+        is_file_store = bool(offer["folder"]) and any(_experiment_folders(source))
+    if not is_file_store:
         raise ActionRefused(f"{source} contains no file-store experiments.", next="Check again.")
     return source.absolute()
 
 
 def _target_file(offer: FixOffer) -> Path:
     name = offer["target"].strip() or _suggest_target(Path(offer["folder"]))
-    target = Path(name).expanduser()
-    if not target.is_absolute() or target.suffix != ".db" or not target.parent.is_dir():
+    target = expand_path(name)
+    if target is None or not target.is_absolute() or target.suffix != ".db" or not target.parent.is_dir():
         raise BadInput(
             f"{name[:200]} is not a valid path for a new database.", next="Enter a file name ending in .db in an existing folder."
         )

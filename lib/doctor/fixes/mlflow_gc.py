@@ -5,6 +5,7 @@ is not to be removed, the call names a decoy that was created and deleted for th
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,19 +68,24 @@ def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, .
         raise BackendError(
             f"MLflow stopped: {failure or 'no reason given'}",
             means=f"{len(impact.runs) - len(remaining_runs)} of {len(impact.runs)} runs were removed for good and cannot be recovered.",
-            next="Fix the reported problem and check again. The remaining items can still be restored or removed.",
+            next="Fix the reported problem and remove the rest. A run that is restored instead may lack its files and models.",
         )
     return tuple(run.id for run in impact.runs)
 
 
 def _batches(impact: DeletionImpact) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """Yield runs and models in batches, with the experiment in the last one."""
+    """Yield first the models in batches, then the runs, then the experiment with the last runs.
+
+    A model is found by its run: after an interruption, the runs that remain lead to everything that still has to be removed.
+    """
     runs, models = [run.id for run in impact.runs], [model.id for model in impact.models]
-    batch_count = max(1, -(-len(runs) // MAX_IDS_PER_CALL), -(-len(models) // MAX_IDS_PER_CALL))
-    for index in range(batch_count):
-        window = slice(index * MAX_IDS_PER_CALL, (index + 1) * MAX_IDS_PER_CALL)
-        experiment_ids = [impact.experiment_id] if impact.experiment_id and index == batch_count - 1 else []
-        yield runs[window], models[window], experiment_ids
+    for start in range(0, len(models), MAX_IDS_PER_CALL):
+        yield [], models[start : start + MAX_IDS_PER_CALL], []
+    for start in range(0, max(1, len(runs)), MAX_IDS_PER_CALL):
+        is_last = start + MAX_IDS_PER_CALL >= len(runs)
+        experiment_ids = [impact.experiment_id] if impact.experiment_id and is_last else []
+        if runs or experiment_ids:
+            yield runs[start : start + MAX_IDS_PER_CALL], [], experiment_ids
 
 
 def _find_abandoned_decoys(backend: Backend) -> list[str]:
@@ -140,6 +146,8 @@ def _run_gc(command: list[str]) -> str:
         return str(error)[:200]
     if result.returncode == 0:
         return ""
+    if result.returncode < 0:
+        return f"it was ended by {signal.Signals(-result.returncode).name} before it had finished"
     lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
     return (lines or [f"exit code {result.returncode}"])[-1][:300]
 

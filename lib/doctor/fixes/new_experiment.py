@@ -9,6 +9,7 @@ from lib.doctor import fix_ids
 from lib.doctor.artifacts.inventory import describe_machine
 from lib.doctor.artifacts.rules import diagnose
 from lib.doctor.artifacts.write_test import verify_writable
+from lib.doctor.completed_steps import report_completed_steps
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Snippet
 from lib.errors import ActionRefused, BackendError, BadInput
 from lib.runs.edit import experiment_changes
@@ -52,11 +53,14 @@ def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> F
     if context.backend.artifact_folder:
         progress(f"Testing whether files can be stored below {context.backend.artifact_folder}…")
         verify_writable(context.backend, str(context.backend.artifact_folder))
-    rows = []
-    for name in new_names.values():
-        progress(f"Creating {name}…")
-        experiment_id = experiment_changes.create(context.backend, name)
-        rows += [("New experiment", f"{name}, id {experiment_id}"), *_verify_new_experiment(context.backend, experiment_id, name)]
+    rows, created_names = list[tuple[str, ...]](), list[str]()
+    with report_completed_steps("Created", created_names):
+        for name in new_names.values():
+            progress(f"Creating {name}…")
+            experiment_id = experiment_changes.create(context.backend, name)
+            test_rows = _verify_new_experiment(context.backend, experiment_id, name)
+            rows += [("New experiment", f"{name}, id {experiment_id}"), *test_rows]
+            created_names.append(name)
     names = list(new_names.values())
     return FixResult(
         f"{_join_names(names)} is ready, and files can be stored in it", tuple(rows), f"Log to {_join_names(names)} from now on."

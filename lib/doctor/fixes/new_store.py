@@ -46,6 +46,8 @@ def preview(context: FixContext, offer: FixOffer) -> FixPreview:
 def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> FixResult:
     """Create the store and its experiments, and verify that files can be stored."""
     store, names = _new_store(context, offer), _read_experiment_names(context.backend, offer)
+    progress(f"Testing whether files can be stored in {store.artifact_folder}…")
+    verify_writable(store, str(store.artifact_folder))
     progress("Creating the database (takes a few seconds)…")
     sqlite_store.ensure_database(store)
     rows = [("Database", str(store.path))]

@@ -11,7 +11,7 @@ from lib.doctor import fix_ids
 from lib.doctor.artifacts import folder_search
 from lib.doctor.artifacts.write_test import verify_writable
 from lib.doctor.types import Fix, FixContext, FixInput, FixOffer, FixPreview, FixResult, ProgressCallback, Rows, Snippet
-from lib.errors import ActionRefused, BackendError
+from lib.errors import ActionRefused, BackendError, PodiumError
 
 DESTINATION_INPUT = "destination"
 
@@ -58,7 +58,7 @@ def apply(context: FixContext, offer: FixOffer, progress: ProgressCallback) -> F
     try:
         progress("Verifying that it shows the same experiments and stores files…")
         rows = _verify_server(context.backend, server.backend, offer)
-    except BackendError:
+    except PodiumError:
         if running_server is None:
             local_server.stop(server)
         raise

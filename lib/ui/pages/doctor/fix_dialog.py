@@ -8,7 +8,7 @@ import streamlit as st
 from lib.backends.app_files import podium_home
 from lib.doctor import fix_runner
 from lib.doctor.fix_runner import apply_fix, find_fix, preview_fix
-from lib.doctor.types import CONFIRMATION_INPUT, FixContext, FixInput, FixOffer, FixPreview
+from lib.doctor.types import CONFIRMATION_INPUT, FINGERPRINT_INPUT, FixContext, FixInput, FixOffer, FixPreview
 from lib.errors import PodiumError
 from lib.ui.app.backend_selection import is_shared
 from lib.ui.app.session import current_backend, now
@@ -47,7 +47,12 @@ def open_fix_dialog(offer: FixOffer) -> None:
     except PodiumError as error:
         show_error(error)
         return
-    FIX_DIALOG.open(FixDialogState(title, offer, inputs, fix.apply is None))
+    dialog_state = FixDialogState(title, offer, inputs, fix.apply is None)
+    for fix_input in dialog_state.inputs:
+        st.session_state.pop(dialog_state.widget_key(fix_input.name), None)
+    for name in ("confirm", "fingerprint"):
+        st.session_state.pop(dialog_state.widget_key(name), None)
+    FIX_DIALOG.open(dialog_state)
 
 
 def show_fix_dialog() -> None:
@@ -66,6 +71,11 @@ def _show_dialog(dialog_state: FixDialogState) -> None:
         show_error(error)
         _leave_button()
         return
+    fingerprint_key = dialog_state.widget_key("fingerprint")
+    confirmed_fingerprint = st.session_state.get(
+        fingerprint_key, preview.fingerprint
+    )  # of the preview that was on screen at the click
+    st.session_state[fingerprint_key] = preview.fingerprint
     show_table([(str(number), escape(text)) for number, text in enumerate(preview.changes, 1)])
     _show_snippets(preview, is_expanded=dialog_state.is_manual)
     st.caption(f"To undo: {escape(preview.undo)}" if preview.undo else "This cannot be undone.")
@@ -74,9 +84,8 @@ def _show_dialog(dialog_state: FixDialogState) -> None:
         return
     missing = "" if _ask_confirmation(dialog_state, preview) else "Not confirmed yet."
     if FIX_DIALOG.action_row(escape(preview.title.removesuffix("?")), missing, icon="healing", name="carry_out"):
-        _apply_offer(
-            offer.with_inputs({CONFIRMATION_INPUT: preview.confirmation_text}) if preview.confirmation_text else offer, progress
-        )
+        confirmation = {CONFIRMATION_INPUT: preview.confirmation_text, FINGERPRINT_INPUT: confirmed_fingerprint}
+        _apply_offer(offer.with_inputs(confirmation) if preview.confirmation_text else offer, progress)
 
 
 def _ask_input(dialog_state: FixDialogState, fix_input: FixInput) -> str:
