@@ -87,15 +87,13 @@ def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
     changes += [f"Active, so deleted first: {format_count(len(impact.active_run_ids), 'run')}"] if impact.active_run_ids else []
     changes += [f"{impact.orphan_count} child runs remain and lose their parent"] if impact.orphan_count else []
     changes += [f"In total, {_format_size(impact.size)} of files"]
-    command = mlflow_gc.gc_command(
-        context.backend.uri,
-        [run.id for run in impact.runs],
-        [impact.experiment_id] if impact.experiment_id else ["‹decoy›"],
-        [model.id for model in impact.models] or ["‹decoy›"],
-    )
     title = f"Remove {mask_secrets(impact.experiment_name) if impact.experiment_id else format_count(len(impact.runs), 'run')} for good"
     return FixPreview(
-        title, tuple(f"{change}." for change in changes), (Snippet(" ".join(command), "bash"),), "", impact.confirmation_text
+        title,
+        tuple(f"{change}." for change in changes),
+        (Snippet(mlflow_gc.removal_snippet(context.backend, impact)),),
+        "",
+        impact.confirmation_text,
     )
 
 
