@@ -113,3 +113,23 @@ def test_an_empty_database_and_a_wrong_password_are_refused_in_words(empty_serve
     assert "does not accept the user or the password" in run_command("current", "wine", code=1)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_server.address(scheme).replace("/postgres", "/template1"))
     assert "has no MLflow tables yet" in run_command("current", "wine", code=1)
+
+
+def test_a_login_that_may_only_read_sees_everything_and_every_change_is_refused_at_once(
+    app, server, scheme, database, monkeypatch
+):
+    model = f"read-{scheme.replace('+', '-')}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address(scheme))
+    run_command("register", make_trained_run(database), "--model", model, "--description", "Trees.")
+    run_command("promote", model, "1", "--to", "Production", *WHY)
+    reader = f"{scheme}://{server.create_reader()}@127.0.0.1:{server.port}/postgres"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", reader)
+    assert "v1 holds Production" in run_command("current", model)
+    assert "does not let this login write" in run_command("promote", model, "1", "--to", "Staging", *WHY, code=1)
+    assert "may only read" in run_command("doctor", code=3)
+    client(database).delete_registered_model_alias(model, "production")
+    page = app("models", reader, model=model)
+    assert "The change was made outside Podium" in browser_content(page)
+    actions = [button for button in page.button if button.label in ("Register a version", "Move to Staging", "Archive")]
+    assert [button.label for button in actions if not button.disabled] == []
+    assert len(actions) == 3

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from tests.support.browser import free_port
 
@@ -34,6 +35,18 @@ class PostgreSQL:
         """The address of the database with its password, or `${NAME}` in its place."""
         secret = password if password.startswith("${") else quote(password, safe="")
         return f"{scheme}://{USER}:{secret}@127.0.0.1:{self.port}/postgres"
+
+    def create_reader(self) -> str:
+        """User and password of a login that may read every table and write none."""
+        from sqlalchemy import create_engine
+
+        name = f"reader_{uuid4().hex[:8]}"
+        engine = create_engine(self.address(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"create role {name} login password '{name}'")
+            connection.exec_driver_sql(f"grant select on all tables in schema public to {name}")
+        engine.dispose()
+        return f"{name}:{name}"
 
 
 def find_binaries() -> Path | None:
