@@ -15,6 +15,7 @@ from pathlib import Path
 from lib.backends import dagshub
 from lib.backends.backend import Backend
 from lib.backends.database_errors import find_database_fault
+from lib.backends.database_privileges import may_write
 from lib.backends.length_limits import LengthLimits, length_limits
 from lib.backends.mlflow_client import MLFLOW_VERSION_PATTERN, installed_mlflow_version
 from lib.backends.permissions import find_ledger_resource, find_missing_permission, read_user_name
@@ -108,7 +109,7 @@ def forget_capabilities(backend: Backend) -> None:
 def _read_store_capabilities(backend: Backend) -> Capabilities:
     """Return the capabilities of a database or folder that MLflow opens itself: those of the installed MLflow."""
     version, is_folder = installed_mlflow_version(), backend.kind == "file"
-    write_access = _file_write_access(backend.path) if backend.path else _AVAILABLE
+    write_access = _file_write_access(backend.path) if backend.path else _database_write_access(backend)
     return Capabilities(
         backend=backend,
         mlflow_version=version,
@@ -146,6 +147,13 @@ def _file_write_access(path: Path) -> Capability:
     except sqlite3.OperationalError as error:
         if find_database_fault(error) != "busy":
             return _refused_access(f"{path.name} cannot be written ({error}).", _READING_ONLY)
+    return _AVAILABLE
+
+
+def _database_write_access(backend: Backend) -> Capability:
+    """Whether the login of a database may write, as far as the database says so."""
+    if may_write(backend) is False:
+        return _refused_access(f"This login may only read {backend.name}.", _READING_ONLY)
     return _AVAILABLE
 
 

@@ -5,8 +5,9 @@ MLflow's own client would retry for four minutes. A local SQLite file is left to
 
 import socket
 import ssl
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +17,9 @@ from lib.backends.backend import Backend
 from lib.backends.call_deadline import DeadlineExceeded
 from lib.backends.credentials import client_uri, find_credential, httpx_auth
 from lib.errors import BackendError, NotFound, SignInRequired, Unreachable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 HTTP_TIMEOUT_SECONDS = 2.0
 PROBE_DEADLINE_SECONDS = 4.0
@@ -164,21 +168,33 @@ def _probe_folder(backend: Backend) -> None:
 
 
 def _probe_database(backend: Backend) -> None:
-    """Connect and read the schema revision. MLflow is not used here: it would migrate an older or empty database at once."""
-    from sqlalchemy import create_engine, inspect
+    """Read the schema revision. MLflow is not used here: it would migrate an older or empty database at once."""
+    from sqlalchemy import inspect
+
+    with connection_to_database(backend) as connection:
+        tables = set(inspect(connection).get_table_names())
+        rows = (
+            connection.exec_driver_sql("select version_num from alembic_version").fetchall()
+            if "alembic_version" in tables
+            else []
+        )
+    _require_current_schema(backend, tables, rows[0][0] if rows else "")
+
+
+@contextmanager
+def connection_to_database(backend: Backend) -> Iterator["Connection"]:
+    """Open a connection of its own to a database while the block runs.
+
+    Raises BackendError without a driver, Unreachable if the database does not answer or refuses the login or the block's queries.
+    """
+    from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
     family = urlsplit(backend.uri).scheme.partition("+")[0]
     try:
-        engine = create_engine(client_uri(backend), poolclass=NullPool)
-        tables = set(inspect(engine).get_table_names())
-        with engine.connect() as connection:
-            rows = (
-                connection.exec_driver_sql("select version_num from alembic_version").fetchall()
-                if "alembic_version" in tables
-                else []
-            )
+        with create_engine(client_uri(backend), poolclass=NullPool).connect() as connection:
+            yield connection
     except ImportError as error:
         module = error.name or family
         raise BackendError(
@@ -191,7 +207,6 @@ def _probe_database(backend: Backend) -> None:
         ) from error
     except (SQLAlchemyError, ArgumentError) as error:
         raise _database_error(backend, error) from None  # its text could contain the address with the password
-    _require_current_schema(backend, tables, rows[0][0] if rows else "")
 
 
 def _database_error(backend: Backend, error: Exception) -> Unreachable:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from lib.errors import BackendError, Busy, NotWritable, PodiumError
 
-DatabaseFault = Literal["full", "read_only", "busy", "unopenable", "damaged", "not_a_database"]
+DatabaseFault = Literal["full", "read_only", "denied", "busy", "unopenable", "damaged", "not_a_database"]
 _SQLITE_FAULTS: dict[int, DatabaseFault] = {
     sqlite3.SQLITE_FULL: "full",
     sqlite3.SQLITE_READONLY: "read_only",
@@ -36,6 +36,7 @@ _SQLITE_SENTENCES: dict[str, DatabaseFault] = {  # sqlite3_errstr() of these cod
 _SQL_STATES: dict[str, DatabaseFault] = {
     "53100": "full",
     "25006": "read_only",
+    "42501": "denied",
     "55P03": "busy",
     "XX001": "damaged",
     "XX002": "damaged",
@@ -43,11 +44,17 @@ _SQL_STATES: dict[str, DatabaseFault] = {
 _POSTGRESQL_CLASSES: dict[str, DatabaseFault] = {
     "DiskFull": "full",
     "ReadOnlySqlTransaction": "read_only",
+    "InsufficientPrivilege": "denied",
     "LockNotAvailable": "busy",
     "DataCorrupted": "damaged",
     "IndexCorrupted": "damaged",
 }
-_MYSQL_CODES: dict[object, DatabaseFault] = {1021: "full", 1114: "full", 1290: "read_only", 1836: "read_only", 1205: "busy"}
+_MYSQL_CODES: dict[object, DatabaseFault] = {
+    **dict.fromkeys((1021, 1114), "full"),
+    **dict.fromkeys((1290, 1836), "read_only"),
+    **dict.fromkeys((1142, 1143), "denied"),
+    1205: "busy",
+}
 _DRIVER_MESSAGE = re.compile(r"\((sqlite3|psycopg2?|pymysql|MySQLdb)(?:\.\w+)*\.(\w+)\) (.*)")
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 
@@ -91,8 +98,14 @@ def database_error(fault: DatabaseFault, name: str = "") -> PodiumError:
                 means="The last write was not saved; existing data is intact.",
                 next="Free space on the disk with the database and its files, then try again.",
             )
-        case "read_only":
-            return NotWritable(f"{subject} cannot be written.", next="Check the permissions of the file and its folder.")
+        case "read_only" | "denied":
+            is_file = fault == "read_only"
+            return NotWritable(
+                f"{subject} {'cannot be written' if is_file else 'does not let this login write'}.",
+                next="Check the permissions of the file and its folder."
+                if is_file
+                else "Ask its administrator for write permission on MLflow's tables.",
+            )
         case "busy":
             return Busy(
                 f"{subject} is locked by another program.",

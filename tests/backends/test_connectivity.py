@@ -85,4 +85,8 @@ def test_a_file_store_must_be_one(tmp_path):
 def test_a_database_without_its_driver_or_without_an_answer_is_reported():
     text = probe_error(Backend("postgresql+nosuch://u@127.0.0.1:9/db", "database"))
     assert "This driver for postgresql is unknown" in text
-    assert "is not installed: psycopg2" in probe_error(Backend("postgresql+psycopg2://u@127.0.0.1:9/db", "database"))
+    text = probe_error(Backend("mysql://u@127.0.0.1:9/db", "database"))
+    assert "is not installed: MySQLdb" in text
+    for scheme in ("postgresql", "postgresql+psycopg2"):
+        text = probe_error(Backend(f"{scheme}://u@127.0.0.1:9/db", "database"))
+        assert "127.0.0.1:9 cannot be reached as a database" in text

@@ -86,6 +86,8 @@ def test_a_word_in_a_message_is_no_cause(message):
     [
         ("(psycopg2.errors.DiskFull) could not extend file", NotWritable),
         ("(psycopg.errors.ReadOnlySqlTransaction) cannot execute INSERT", NotWritable),
+        ("(psycopg.errors.InsufficientPrivilege) permission denied for table params", NotWritable),
+        ('(pymysql.err.OperationalError) (1142, "INSERT command denied to user")', NotWritable),
         ('(pymysql.err.OperationalError) (1205, "Lock wait timeout exceeded")', Busy),
     ],
 )

@@ -28,13 +28,14 @@ from lib.doctor.checks import (
 from lib.doctor.report import evidence_rows, report_document, report_lines, report_markdown
 from lib.doctor.types import Check
 from lib.errors import Busy, LedgerBroken
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.ui.app.session import now
 from tests.conftest import copy_store
 from tests.support.doctor_stores import KEY, TOKEN, insert_stale_runs, make_run
 from tests.support.hostile_text import HOSTILE, fill_hostile_store
-from tests.support.ledger_stores import REASON, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, make_trained_run, make_writer
 
 NOT_APPLICABLE = {"clock", "commits", "damaged_files"}
 """Checks that have nothing to look at in a local database outside a repository."""
@@ -48,7 +49,7 @@ def healthy_store(tmp_path_factory, empty_database):
     for key, value in {"author": "ana", "mlflow.source.name": "train.py", "dataset": "wine", "python": "3.11"}.items():
         client(store).set_tag(run_id, key, value)
     register(make_writer(store), run_id, "wine")
-    move_version(make_writer(store), MoveRequest("wine", "1", "Production", REASON))
+    move_version(make_writer(store), MoveRequest("wine", "1", "Production"), DECISION)
     client(store).update_registered_model("wine", "Sorts wines by cultivar; ask Ana.")
     return store
 

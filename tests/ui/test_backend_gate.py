@@ -176,7 +176,7 @@ def test_an_answer_that_is_not_mlflows_is_told(app, status, kind, body, message)
 
 
 def test_an_address_that_podium_cannot_open_is_told(app):
-    assert "postgresql" in error_texts(app("overview", "postgresql://user:secret@host/db"))[0]
+    assert "postgresql" in error_texts(app("overview", "postgresql+nosuch://user:secret@host/db"))[0]
 
 
 def test_a_password_in_the_address_is_never_shown(app):

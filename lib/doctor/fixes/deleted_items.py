@@ -1,7 +1,5 @@
 """Fixes for soft-deleted runs and experiments: restore them, or remove them for good."""
 
-import shlex
-
 from lib.backends.backend import Backend
 from lib.backends.client_snippet import client_snippet
 from lib.backends.sqlite_store import require_writable
@@ -98,22 +96,10 @@ def _preview_removal(context: FixContext, impact: DeletionImpact) -> FixPreview:
     return FixPreview(
         title,
         tuple(f"{change}." for change in changes),
-        (Snippet(_removal_command(context.backend, impact), "bash"),),
+        (Snippet(mlflow_gc.removal_snippet(context.backend, impact)),),
         confirmation_text=impact.confirmation_text,
         fingerprint=impact.fingerprint,
     )
-
-
-def _removal_command(backend: Backend, impact: DeletionImpact) -> str:
-    """Return the command for display. A kind without ids gets a placeholder, because MLflow would remove all deleted items of it.
-
-    An experiment is the first thing MLflow looks up, so a placeholder among them makes an unedited command fail before it removes anything.
-    """
-    runs, models = [run.id for run in impact.runs], [model.id for model in impact.models]
-    experiments = [impact.experiment_id] if impact.experiment_id else []
-    if not (runs and models and experiments):
-        experiments.append("‹decoy›")
-    return shlex.join(mlflow_gc.gc_command(backend.uri, runs or ["‹decoy›"], experiments, models or ["‹decoy›"]))
 
 
 def _remove(context: FixContext, impact: DeletionImpact, offer: FixOffer, progress: ProgressCallback) -> FixResult:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ulid import ULID
 
 from lib.backends.backend import Backend
+from lib.backends.client_snippet import client_snippet
 from lib.backends.mlflow_client import client
 from lib.backends.mlflow_errors import translate_errors
 from lib.doctor.checks.deleted_items import DECOY_PREFIX
@@ -38,10 +39,37 @@ class _Decoy:
 
 
 def gc_command(uri: str, run_ids: Sequence[str], experiment_ids: Sequence[str], model_ids: Sequence[str]) -> list[str]:
-    """Return the command's arguments, for display and for running after `python -m`."""
+    """Return the command's arguments, to run after `python -m`."""
     ids = (("--run-ids", run_ids), ("--experiment-ids", experiment_ids), ("--logged-model-ids", model_ids))
     arguments = [argument for option, values in ids for argument in (option, ",".join(values))]
     return ["mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri, *arguments]
+
+
+def removal_snippet(backend: Backend, impact: DeletionImpact) -> str:
+    """Return a script that removes the items of a DeletionImpact as `delete_permanently` does, in one call of gc."""
+    soft_deletions = [f"client.delete_run({run_id!r})" for run_id in impact.active_run_ids]
+    soft_deletions += [f"client.delete_logged_model({model.id!r})" for model in impact.models]
+    ids = {
+        "--run-ids": [*(run.id for run in impact.runs), "{run}"],
+        "--experiment-ids": [*filter(None, [impact.experiment_id]), "{experiment}"],
+        "--logged-model-ids": [*(model.id for model in impact.models), "{model}"],
+    }
+    uri = backend.uri
+    calls = [
+        *soft_deletions,
+        "# gc removes everything deleted of a kind for which it gets no ids, so each kind gets at least the id of a decoy",
+        f"name = {DECOY_PREFIX!r} + uuid4().hex",
+        f"experiment = client.create_experiment(name, artifact_location={str(backend.artifact_folder)!r} + '/' + name)",
+        "run = client.create_run(experiment).info.run_id",
+        "model = client.create_logged_model(experiment, name='decoy').model_id",
+        "client.delete_logged_model(model)",
+        "client.delete_run(run)",
+        "client.delete_experiment(experiment)",
+        f"command = [sys.executable, '-m', 'mlflow', 'gc', '--backend-store-uri', {uri!r}, '--tracking-uri', {uri!r}]",
+        *(f"command += [{option!r}, f{','.join(values)!r}]" for option, values in ids.items()),
+        "subprocess.run(command, check=True)",
+    ]
+    return client_snippet(backend.address, calls, imports=["import subprocess", "import sys", "from uuid import uuid4", ""])
 
 
 def delete_permanently(backend: Backend, impact: DeletionImpact) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from lib.backends.mlflow_errors import (
 from lib.backends.permissions import explain_ledger_refusal
 from lib.backends.registry_uri import require_one_registry
 from lib.backends.reserved_names import BOOK_MODEL_TAG, KIND_TAG
-from lib.errors import Busy, LedgerBroken, NoAnswer
+from lib.errors import Busy, LedgerBroken, NoAnswer, NotWritable
 from lib.ledger.chain.body_parts import END_OF_BODY
 from lib.ledger.chain.hash_chain import Anchor, DecodedBook, chunk_length_for, encode_entry, hash_text, next_chain, param_key
 from lib.ledger.chain.signatures import SignedPosition, signed_body_text
@@ -220,7 +220,7 @@ def _sign_body(writer: Writer, book: DecodedBook, entry_id: str, body: Body) -> 
 def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> str:
     """Try to take the next position. Returns the error code, which does not prove success or failure: the caller reads the book.
 
-    Raises NoAnswer if the server does not answer, NotWritable if it refuses this user.
+    Raises NoAnswer if the server does not answer, NotWritable if it or its database refuses this user or any write.
     """
     backend = writer.backend
     value, chunks = encode_entry(*entry, book.tip, chunk_length_for(read_capabilities(backend).limits.param))
@@ -232,8 +232,9 @@ def _try_to_log(writer: Writer, book: DecodedBook, entry: tuple[str, str]) -> st
     except MlflowException as error:
         if error.error_code in PERMISSION_ERROR_CODES:
             raise explain_ledger_refusal(backend) from error
-        if unanswered_cause(error):
-            raise translate_error(error) from error
+        podium_error = translate_error(error)
+        if isinstance(podium_error, NoAnswer | NotWritable):
+            raise podium_error from error
         time.sleep(secrets.randbelow(20) / 1000)
         return str(error.error_code)
     return ""

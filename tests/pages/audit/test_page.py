@@ -3,7 +3,8 @@
 from lib.backends.mlflow_client import client
 from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.promote import move_version
-from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_writer
+from lib.registry.register import register
+from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_trained_run, make_writer
 from tests.support.page_driver import compare_anchors, entries_table, page_text
 
 
@@ -109,3 +110,13 @@ def test_an_unreadable_head_or_one_without_a_book_is_reported_in_place(app, fres
     assert "![" not in page_text(page)
     compare_anchors(page, f"9:{'a' * 64}")
     assert "could belong to any book" in page_text(page)
+
+
+def test_the_answer_shows_the_two_main_metrics_the_usual_ones_first_and_never_a_bound(app, fresh_store):
+    run_id = make_trained_run(fresh_store)
+    for name, value in {"aaa_loss": 0.5, "auc": 0.91, "auc_low": 0.88, "auc_high": 0.94, "n_rows": 1200.0, "f1": 0.7}.items():
+        client(fresh_store).log_metric(run_id, name, value)
+    register(make_writer(fresh_store), run_id, "wine")
+    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    text = page_text(app("audit", fresh_store, **{"audit.of": "wine"})).replace("&#95;", "_").replace("&#46;", ".")
+    assert "accuracy 0.9444 · auc 0.9100  \n" in text

@@ -1,5 +1,6 @@
 """Changes outside Podium and unfinished decisions on the Models, Audit and Overview pages."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -188,3 +189,43 @@ def test_a_reader_sees_an_open_decision_and_no_button(app, fresh_store, monkeypa
     page = app("models", fresh_store)
     assert "decided by ana" in page_text(page)
     assert not any(str(button.key).startswith("unfinished.") for button in page.button)
+
+
+def read_states(page):
+    """Overview's table of champions: model → its versions and its state, without icons and the marks of the escaping."""
+    table = next(table.value for table in page.table if len(table.value.columns) == 5)
+    rows = [
+        [re.sub(r":[a-z]+(?:-badge)?\[(?::material/\w+:)? ?(.*?)\]", r"\1", str(cell)) for cell in row]
+        for row in table.to_numpy()
+    ]
+    return {row[0].strip("*"): (row[1], row[4].strip()) for row in rows}
+
+
+def test_overviews_state_column_says_of_each_champion_whether_it_is_the_decided_one(app, fresh_store, monkeypatch):
+    for name in ("decided", "moved", "several", "wine", "deleted"):
+        promote_first(fresh_store, name)
+    mlflow_client = make_registered_model(fresh_store, "plain", stages={"1": "Production"}) and client(fresh_store)
+    mlflow_client.transition_model_version_stage("moved", "2", "Production", archive_existing_versions=True)
+    mlflow_client.set_registered_model_alias("moved", "production", "2")
+    mlflow_client.transition_model_version_stage("several", "2", "Production")
+    mlflow_client.delete_run(book_id_of(fresh_store, "deleted"))
+    leave_decision_open(fresh_store, seconds=1000)
+
+    def refuse(*_):
+        raise NotWritable("You may only read here.")
+
+    monkeypatch.setattr(registry, "record_changes", refuse)
+    assert read_states(app("overview", fresh_store)) == {
+        "decided": ("v1", "as decided"),
+        "deleted": ("v1", "its book was deleted"),
+        "moved": ("v2", "changed outside"),
+        "plain": ("v1", "no record yet"),
+        "several": ("v1 v2", "several in Production"),
+        "wine": ("v1", "decision unfinished"),
+    }
+
+
+def test_a_move_by_another_process_is_called_in_progress_until_its_time_is_over(app, fresh_store):
+    promote_first(fresh_store)
+    leave_decision_open(fresh_store)
+    assert read_states(app("overview", fresh_store)) == {"wine": ("v1", "move in progress")}
