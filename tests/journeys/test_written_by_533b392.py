@@ -297,7 +297,7 @@ def values_by_parameter(view, result, address):
     selected_facets, ranges = [facets.parse_facet(text) for text in view.facet], parse_ranges(view.range, axes)
     values = {
         "view": {name: value for name, value in view_by_parameter(view).items() if value},
-        "filter": [[clause.kind, clause.name, clause.comparator, clause.value] for clause in parse_filter(view.filter)],
+        "filter": [[clause.kind, clause.name, clause.comparator, clause.value] for clause in parse_filter(view.filter).clauses],
         "facet": [facet_as_list(facet) for facet in selected_facets],
         "range": [[axis_range.column, axis_range.low, axis_range.high] for axis_range in ranges],
         "runs": list(result.runs.ids),

@@ -16,7 +16,8 @@ from mlflow.entities import Metric
 from lib.backends.mlflow_client import client
 from lib.runs.export.script import Condition, ScriptSpec, build_script
 from lib.runs.export.script_templates import PLOT_PARTS
-from lib.runs.table.types import Search
+from lib.runs.reading.filter_parser import parse_filter
+from lib.runs.table.types import Filter, Search
 from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
 URI = "sqlite:////nowhere/mlflow.db"
@@ -27,7 +28,7 @@ EVIL = '"""\nimport os; os.system("true")\n\'\\" + x #'
 def make_spec(plot: str = "Scatter", text: str = "m", **other_fields) -> ScriptSpec:
     """A specification with `text` in every foreign field."""
     fields = {
-        "search": Search((text,), text),
+        "search": Search((text,), Filter(text)),
         "conditions": (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x")),
         "parent": text or "x",
         "selected_run_ids": (text,),
@@ -145,9 +146,10 @@ def make_specs(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpe
     specs["best"] = ScriptSpec(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
     specs["table"] = ScriptSpec(uri, search, plot="Artifacts")
     specs["picked"] = ScriptSpec(
-        uri, Search((experiment,), "metrics.acc > 5"), selected_run_ids=tuple(ids[:2]), only_selected=True
+        uri, Search((experiment,), parse_filter("metrics.acc > 5")), selected_run_ids=tuple(ids[:2]), only_selected=True
     )
-    specs["filter"] = ScriptSpec(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
+    run_filter = parse_filter("metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'")
+    specs["filter"] = ScriptSpec(uri, Search((experiment,), run_filter))
     specs["hidden"] = ScriptSpec(uri, search, children="hidden")
     specs["best-child"] = ScriptSpec(uri, search, children="best", color="metrics.acc")
     specs["parent"] = ScriptSpec(uri, search, parent=ids[1])

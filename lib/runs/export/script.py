@@ -117,7 +117,7 @@ def _head_constants(spec: ScriptSpec) -> dict[str, object]:
     return {
         "TRACKING_URI": re.sub(r"//[^/@]*@", "//", spec.uri),
         "EXPERIMENTS": list(search.experiment_ids),
-        "FILTER": "" if _is_selection_only(spec) else search.filter.strip(),
+        "FILTER": "" if _is_selection_only(spec) else search.filter.text,
         "STATE": search.state,
         "MOST": min(search.limit, MAX_RUNS),
     }

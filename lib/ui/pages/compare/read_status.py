@@ -54,7 +54,7 @@ def _truncation_text(view: ViewState, result: SearchResult) -> str:
     """Return how many runs are shown and which of them the filter searched."""
     matching, newest = result.filter_matches, result.newest_count
     all_text = f"all {format_count(result.all_runs.total, 'run')}" if result.all_runs.total else "all runs"
-    if not view.filter.strip() or matching is None:
+    if matching is None or not matching.search.filter.text:
         total_text = f"of {format_count(result.all_runs.total, 'run')}" if result.all_runs.total else "runs; there are more"
         text = f"Showing the newest {newest:,} {total_text}. Filters search all of them."
     elif matching.is_complete:
