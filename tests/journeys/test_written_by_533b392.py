@@ -43,7 +43,7 @@ from lib.runs.filters import facets
 from lib.runs.plots.axes import build_axis
 from lib.runs.plots.axis_ranges import format_range, parse_ranges
 from lib.runs.reading.filter_parser import parse_filter
-from lib.ui.pages.compare.view_state import ViewState
+from lib.runs.table.view import ViewState
 
 FOLDER = Path(__file__).parents[1] / "support" / "written_by_533b392"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from lib.runs.filters.explain import (
     unknown_name_messages,
 )
 from lib.runs.reading.filter_parser import parse_filter
-from lib.runs.table.types import NO_FILTER, Search
+from lib.runs.table.types import NO_FILTER, Filter, Search
 from tests.support.run_factories import make_run, make_run_table
 
 KNOWN_NAMES = KnownNames(
@@ -83,6 +83,7 @@ def test_filters_are_equal_by_their_text_so_a_cache_finds_a_search_by_it():
     assert run_filter.text == "metrics.accuracy > 0.9"
     searches = {Search(("1",), run_filter): "first"}
     assert searches[Search(("1",), parse_filter("metrics.accuracy > 0.9"))] == "first"
+    assert searches[Search(("1",), Filter("metrics.accuracy > 0.9"))] == "first"
     assert Search(("1",), parse_filter("metrics.accuracy > 0.90")) not in searches
     assert Search(("1",)) not in searches
 

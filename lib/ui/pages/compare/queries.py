@@ -34,9 +34,9 @@ from lib.runs.table.run_table import (
     with_directions,
 )
 from lib.runs.table.types import MAX_RUNS, Filter, LifecycleFilter, RunTable, Search
+from lib.runs.table.view import ViewState
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import page_header
-from lib.ui.pages.compare.view_state import ViewState
 from lib.ui.queries.runs import cached_runs
 
 SEARCH_STATES: Mapping[str, LifecycleFilter] = {"active": "active", "deleted": "deleted", "all": "all"}
