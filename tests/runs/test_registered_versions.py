@@ -99,7 +99,7 @@ def refuse(monkeypatch, store, code):
 def test_who_may_not_see_the_registry_still_sees_the_runs(registered, monkeypatch):
     store, experiment, run_id = registered
     refuse(monkeypatch, store, PERMISSION_DENIED)
-    table = run_reader.read_runs(store, Search((experiment,), FILTERED))
+    table = run_reader.read_runs(store, Search((experiment,), parse_filter(FILTERED)))
     assert (table.ids, table.identity.versions.tolist()) == ((run_id,), [()])
     assert run_reader.read_run(store, run_id).versions == ()
 
@@ -108,4 +108,4 @@ def test_a_locked_registry_is_reported_and_not_taken_for_an_empty_one(registered
     store, experiment, _ = registered
     refuse(monkeypatch, store, TEMPORARILY_UNAVAILABLE)
     with pytest.raises(Busy):
-        run_reader.read_runs(store, Search((experiment,), FILTERED))
+        run_reader.read_runs(store, Search((experiment,), parse_filter(FILTERED)))

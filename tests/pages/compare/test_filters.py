@@ -289,9 +289,9 @@ def test_a_filter_is_parsed_once_each_time_the_page_is_drawn(app, fresh_store, w
     texts, parse_search_filter = [], SearchUtils.parse_search_filter
     monkeypatch.setattr(SearchUtils, "parse_search_filter", lambda text: texts.append(text) or parse_search_filter(text))
     page = app("compare", fresh_store, experiment=wine[0], filter=" metrics.accuracy > 0.9 ")
-    assert texts == ["metrics.accuracy > 0.9"]
+    assert list(filter(None, texts)) == ["metrics.accuracy > 0.9"]  # MLflow itself parses the missing filter of other reads
     page.segmented_control(key="compare.plot").set_value("Scatter").run()
-    assert texts == ["metrics.accuracy > 0.9"] * 2
+    assert list(filter(None, texts)) == ["metrics.accuracy > 0.9"] * 2
 
 
 # If not all runs were read
