@@ -50,6 +50,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
     """
     from lib.runs.export.table_files import metrics_by_run
     from lib.runs.reading import run_reader
+    from lib.runs.reading.filter_parser import parse_filter
     from lib.runs.table.types import Search
 
     backend = context.open_backend()
@@ -62,7 +63,7 @@ def runs(context: CommandContext, experiment: str, filter_: str) -> None:
             f"There is no experiment {experiment}.",
             next=f"Existing experiments: {', '.join(candidate.name for candidate in experiments) or 'none yet'}.",
         )
-    table = run_reader.read_runs(backend, Search((matches[0].experiment_id,), filter_))
+    table = run_reader.read_runs(backend, Search((matches[0].experiment_id,), parse_filter(filter_)))
     rows = [_run_to_json(table, run_id, metrics) for run_id, metrics in zip(table.ids, metrics_by_run(table), strict=True)]
     context.print_result(rows, [f"{row['run_id']}  {row['name']}  {format_main_metrics(row['metrics'])}" for row in rows])
 

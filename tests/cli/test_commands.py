@@ -108,6 +108,7 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_1_with_the_registry_unchanged(
         (["history", "nope"], 1, "no registered model nope"),
         (["current", "wine"], 1, "No version holds Production"),
         (["runs", "nope"], 1, "There is no experiment nope"),
+        (["runs", "Default", "--filter", "metrics.a > 1 or metrics.b > 1"], 1, "Conditions can only be joined by AND"),
         (["verify", "wine", "--anchor", "x"], 2, "An anchor is N:CHAIN"),
         (["demo", "run", "nope"], 1, "There is no demo"),
     ],

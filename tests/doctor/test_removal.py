@@ -1,13 +1,10 @@
 """Removing for good when something gets in between: another user, a full list, a hostile name, an MLflow that fails or is killed."""
 
-import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from mlflow.cli import gc
 from mlflow.entities import LoggedModelOutput, ViewType
 
 from lib.backends.mlflow_client import client
@@ -361,36 +358,3 @@ def test_a_model_that_a_run_only_used_stays(context, store, quick_gc):
     client(store).delete_run(run_id)
     apply_fix(context, "remove_runs", runs=run_id)
     assert client(store).get_logged_model(model_id).source_run_id == other
-
-
-def invoke_snippet(preview):
-    """Run the command of a preview exactly as a shell would split it."""
-    arguments = shlex.split(preview.snippets[0].text)
-    assert arguments[:2] == ["mlflow", "gc"]
-    return CliRunner().invoke(gc, arguments[2:])
-
-
-def test_the_command_for_a_complete_experiment_does_what_the_fix_does(context, store):
-    run_id = make_run(store, "inside", file="hello", model=True)
-    (spared,) = delete_runs(store, "spared", experiment="other")
-    experiment_id = read_run(store, run_id).experiment_id
-    client(store).delete_experiment(experiment_id)
-    (model_id,) = [model.id for model in assess_experiment_deletion(store, experiment_id).models]
-    client(store).delete_logged_model(model_id)  # as the fix does before it calls MLflow
-    result = invoke_snippet(fix_runner.preview_fix(context, offer_fix("remove_experiment", experiment="wine")))
-    assert result.exit_code == 0, result.output
-    assert not run_exists(store, run_id)
-    assert run_exists(store, spared)
-
-
-@pytest.mark.parametrize("fix_id", ["remove_runs", "remove_experiment"])
-def test_a_command_with_a_placeholder_that_was_not_replaced_removes_nothing(context, store, fix_id):
-    (run_id,) = delete_runs(store, "doomed", file="hello")
-    make_run(store, "inside", experiment="old", file="hello")
-    client(store).delete_experiment(client(store).get_experiment_by_name("old").experiment_id)
-    runs_before = count_rows_of(store, "runs")
-    preview = fix_runner.preview_fix(context, offer_fix(fix_id, runs=run_id, experiment="old"))
-    assert "‹decoy›" in preview.snippets[0].text
-    assert invoke_snippet(preview).exit_code != 0
-    assert count_rows_of(store, "runs") == runs_before
-    assert len([name for name in files_below(store.path.parent) if name.endswith("note.txt")]) == 2

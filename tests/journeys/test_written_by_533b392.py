@@ -43,7 +43,7 @@ from lib.runs.filters import facets
 from lib.runs.plots.axes import build_axis
 from lib.runs.plots.axis_ranges import format_range, parse_ranges
 from lib.runs.reading.filter_parser import parse_filter
-from lib.ui.pages.compare.view_state import ViewState
+from lib.runs.table.view import ViewState
 
 FOLDER = Path(__file__).parents[1] / "support" / "written_by_533b392"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
@@ -297,7 +297,7 @@ def values_by_parameter(view, result, address):
     selected_facets, ranges = [facets.parse_facet(text) for text in view.facet], parse_ranges(view.range, axes)
     values = {
         "view": {name: value for name, value in view_by_parameter(view).items() if value},
-        "filter": [[clause.kind, clause.name, clause.comparator, clause.value] for clause in parse_filter(view.filter)],
+        "filter": [[clause.kind, clause.name, clause.comparator, clause.value] for clause in parse_filter(view.filter).clauses],
         "facet": [facet_as_list(facet) for facet in selected_facets],
         "range": [[axis_range.column, axis_range.low, axis_range.high] for axis_range in ranges],
         "runs": list(result.runs.ids),

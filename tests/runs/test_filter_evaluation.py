@@ -210,11 +210,11 @@ def test_a_table_without_runs_leaves_none():
 
 
 def test_the_place_of_artifacts_is_judged_where_a_run_has_one():
-    clauses = parse_filter("artifact_uri LIKE '%/b'")
+    run_filter = parse_filter("artifact_uri LIKE '%/b'")
     assert matching_run_ids(
-        clauses, make_run_table(make_run("a", artifact_uri="s3://x/a"), make_run("b", artifact_uri="s3://x/b"))
+        run_filter, make_run_table(make_run("a", artifact_uri="s3://x/a"), make_run("b", artifact_uri="s3://x/b"))
     ) == ["b"]
-    assert matching_run_ids(clauses, make_run_table(make_run("a"), make_run("b", artifact_uri="s3://x/b"))) is None
+    assert matching_run_ids(run_filter, make_run_table(make_run("a"), make_run("b", artifact_uri="s3://x/b"))) is None
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)

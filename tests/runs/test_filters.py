@@ -16,6 +16,7 @@ from lib.runs.filters.explain import (
     unknown_name_messages,
 )
 from lib.runs.reading.filter_parser import parse_filter
+from lib.runs.table.types import NO_FILTER, Filter, Search
 from tests.support.run_factories import make_run, make_run_table
 
 KNOWN_NAMES = KnownNames(
@@ -62,18 +63,29 @@ def test_a_wrong_filter_is_explained_in_plain_words_with_a_right_one(filter_text
 
 
 def test_a_right_filter_is_taken_apart():
-    first, second = parse_filter("metrics.accuracy >= 0.9 and params.n like '1%'")
+    first, second = parse_filter("metrics.accuracy >= 0.9 and params.n like '1%'").clauses
     assert (first.kind, first.name, first.comparator, first.value) == ("metric", "accuracy", ">=", "0.9")
     assert (second.kind, second.comparator) == ("parameter", "LIKE")
 
 
 def test_a_parameter_named_like_a_time_is_still_text():
-    assert parse_filter("params.start_time LIKE '9%'")[0].comparator == "LIKE"
+    assert parse_filter("params.start_time LIKE '9%'").clauses[0].comparator == "LIKE"
 
 
 @pytest.mark.parametrize("filter_text", ["", "   "])
 def test_no_filter_has_no_condition(filter_text):
-    assert parse_filter(filter_text) == ()
+    assert parse_filter(filter_text) == NO_FILTER
+    assert parse_filter(filter_text).clauses == ()
+
+
+def test_filters_are_equal_by_their_text_so_a_cache_finds_a_search_by_it():
+    run_filter = parse_filter(" metrics.accuracy > 0.9\n")
+    assert run_filter.text == "metrics.accuracy > 0.9"
+    searches = {Search(("1",), run_filter): "first"}
+    assert searches[Search(("1",), parse_filter("metrics.accuracy > 0.9"))] == "first"
+    assert searches[Search(("1",), Filter("metrics.accuracy > 0.9"))] == "first"
+    assert Search(("1",), parse_filter("metrics.accuracy > 0.90")) not in searches
+    assert Search(("1",)) not in searches
 
 
 @settings(deadline=None, max_examples=60)
@@ -97,12 +109,12 @@ def test_a_name_that_no_run_has_is_reported_with_the_nearest_one():
 @settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="abcXYZ019 _-./é", min_size=1, max_size=12).filter(lambda name: name == name.strip() and name))
 def test_any_name_that_mlflow_allows_comes_back_from_its_parser(name):
-    assert parse_filter(f"{filter_field('params', name)} = 'x'")[0].name == name
+    assert parse_filter(f"{filter_field('params', name)} = 'x'").clauses[0].name == name
 
 
 @pytest.mark.parametrize("name", ["from", "VALUES", "in", "case", "order", "key", "class"])
 def test_words_of_sql_are_names_as_well(name):
-    assert parse_filter(f"{filter_field('metrics', name)} > 1")[0].name == name
+    assert parse_filter(f"{filter_field('metrics', name)} > 1").clauses[0].name == name
 
 
 def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out():
@@ -118,14 +130,14 @@ def test_every_offered_condition_can_be_parsed_and_hostile_values_are_left_out()
         "tags.Author = 'Ana'",
         "status = 'FINISHED'",
     )
-    assert all(parse_filter(condition) for condition in known_names.conditions)
+    assert all(parse_filter(condition).clauses for condition in known_names.conditions)
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_offered_limit_of_a_metric_always_leaves_a_run(value):
     condition = collect_known_names(make_run_table(make_run("a", metrics={"m": value}))).conditions[0]
-    assert condition.startswith("status") or value > float(parse_filter(condition)[0].value)
+    assert condition.startswith("status") or value > float(parse_filter(condition).clauses[0].value)
 
 
 def test_a_value_with_both_quotes_cannot_be_expressed():

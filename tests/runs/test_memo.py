@@ -6,6 +6,7 @@ import weakref
 import pandas as pd
 import pytest
 
+from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.run_table import subset, subset_for_search
 from lib.runs.table.types import Run, Search
@@ -50,7 +51,7 @@ def test_the_same_part_of_a_table_is_the_same_table_and_all_of_it_the_table_itse
 
 
 def test_a_part_under_another_search_says_so(runs):
-    search = Search(("1",), "metrics.loss > 1")
+    search = Search(("1",), parse_filter("metrics.loss > 1"))
     part = subset_for_search(runs, ["r2", "r3"], search, 2)
     assert (part.search, part.total, part.ids) == (search, 2, ("r2", "r3"))
     assert subset(runs, ["r2", "r3"]).search == runs.search

@@ -7,6 +7,7 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILA
 from lib.backends.mlflow_client import client
 from lib.errors import Busy
 from lib.runs.reading import registered_versions, run_reader
+from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.reading.registered_versions import VersionOrigin, versions_by_run
 from lib.runs.table.types import RegisteredVersion, Search
 from tests.support.run_factories import log_run, make_experiment
@@ -67,7 +68,7 @@ def test_a_table_tells_what_was_registered_on_both_roads(registered, filter_text
     monkeypatch.setattr(registered_versions, "PAGE_SIZE", 1)
     store, experiment, run_id = registered
     other = log_run(store, experiment, "second", minute=1)
-    assert run_reader.read_runs(store, Search((experiment,), filter_text)).identity.versions.to_dict() == {
+    assert run_reader.read_runs(store, Search((experiment,), parse_filter(filter_text))).identity.versions.to_dict() == {
         run_id: EXPECTED_VERSIONS,
         other: (),
     }
@@ -98,7 +99,7 @@ def refuse(monkeypatch, store, code):
 def test_who_may_not_see_the_registry_still_sees_the_runs(registered, monkeypatch):
     store, experiment, run_id = registered
     refuse(monkeypatch, store, PERMISSION_DENIED)
-    table = run_reader.read_runs(store, Search((experiment,), FILTERED))
+    table = run_reader.read_runs(store, Search((experiment,), parse_filter(FILTERED)))
     assert (table.ids, table.identity.versions.tolist()) == ((run_id,), [()])
     assert run_reader.read_run(store, run_id).versions == ()
 
@@ -107,4 +108,4 @@ def test_a_locked_registry_is_reported_and_not_taken_for_an_empty_one(registered
     store, experiment, _ = registered
     refuse(monkeypatch, store, TEMPORARILY_UNAVAILABLE)
     with pytest.raises(Busy):
-        run_reader.read_runs(store, Search((experiment,), FILTERED))
+        run_reader.read_runs(store, Search((experiment,), parse_filter(FILTERED)))

@@ -16,7 +16,9 @@ from mlflow.entities import Metric
 from lib.backends.mlflow_client import client
 from lib.runs.export.script import Condition, ScriptSpec, build_script
 from lib.runs.export.script_templates import PLOT_PARTS
-from lib.runs.table.types import Search
+from lib.runs.reading.filter_parser import parse_filter
+from lib.runs.table.types import Filter, Search
+from lib.runs.table.view import ViewState
 from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
 URI = "sqlite:////nowhere/mlflow.db"
@@ -24,23 +26,23 @@ ANY_TEXT = st.text(max_size=30)
 EVIL = '"""\nimport os; os.system("true")\n\'\\" + x #'
 
 
-def make_spec(plot: str = "Scatter", text: str = "m", **other_fields) -> ScriptSpec:
+def make_spec(plot: str = "Scatter", text: str = "m") -> ScriptSpec:
     """A specification with `text` in every foreign field."""
-    fields = {
-        "search": Search((text,), text),
-        "conditions": (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x")),
-        "parent": text or "x",
-        "selected_run_ids": (text,),
-        "color": f"metrics.{text}",
-        "x": f"params.{text}",
-        "y": f"metrics.{text}",
-        "z": f"metrics.{text}",
-        "by": (f"params.{text}",),
-        "axes": (f"params.{text}", "metrics.x"),
-        "log": (text,),
-        "baseline": text,
-    }
-    return ScriptSpec(URI, plot=plot, **(fields | other_fields))
+    view = ViewState(
+        plot=plot,
+        parent=text or "x",
+        pick=(text,),
+        color=f"metrics.{text}",
+        x=f"params.{text}",
+        y=f"metrics.{text}",
+        z=f"metrics.{text}",
+        by=(f"params.{text}",),
+        axes=(f"params.{text}", "metrics.x"),
+        log=(text,),
+        base=text,
+    )
+    conditions = (Condition(text, values=(text,)), Condition(text, low=1.0), Condition(text, text=text or "x"))
+    return ScriptSpec(URI, Search((text,), Filter(text)), view, conditions)
 
 
 class _StringBlanker(ast.NodeTransformer):
@@ -67,7 +69,7 @@ def test_hostile_names_stay_in_their_quotes_and_the_script_is_plain_ascii(plot):
 
 
 def test_there_is_no_password_in_it():
-    code = build_script(ScriptSpec("https://ana:secret@host/mlflow", Search(("1",))))
+    code = build_script(ScriptSpec("https://ana:secret@host/mlflow", Search(("1",)), ViewState()))
     assert "secret" not in code
     assert "TRACKING_URI = 'https://host/mlflow'" in code
     assert "MLFLOW_TRACKING_USERNAME" in code
@@ -75,14 +77,22 @@ def test_there_is_no_password_in_it():
 
 @pytest.mark.parametrize("since", ["yesterday", "2023-13-01", "9999-12-31", "0001-01-01T00:00:00+14:00"])
 def test_times_that_cannot_be_read_are_left_out(since):
-    code = build_script(ScriptSpec(URI, Search(("1",)), since="noon", until=since, plot="Scatter"))
+    code = build_script(ScriptSpec(URI, Search(("1",)), ViewState(since="noon", until=since, plot="Scatter")))
     assert "SINCE" not in code
     assert "BEFORE" not in code
 
 
+@pytest.mark.parametrize(
+    ("smooth", "weight"), [("0.6", 0.6), ("", 0.0), ("x", 0.0), ("0", 0.0), ("1", 0.0), ("-0.5", 0.0), ("nan", 0.0), ("inf", 0.0)]
+)
+def test_a_smoothing_that_is_no_weight_is_none(smooth, weight):
+    code = build_script(ScriptSpec(URI, Search(("1",)), ViewState(plot="Curves", y="metrics.m", smooth=smooth)))
+    assert f"SMOOTH = {weight}\n" in code
+
+
 def test_a_picture_without_its_columns_becomes_the_table():
-    assert "chart" not in build_script(ScriptSpec(URI, Search(("1",)), plot="Contour", x="params.n"))
-    assert "runs.csv" in build_script(ScriptSpec(URI, Search(("1",)), plot="Artifacts"))
+    assert "chart" not in build_script(ScriptSpec(URI, Search(("1",)), ViewState(plot="Contour", x="params.n")))
+    assert "runs.csv" in build_script(ScriptSpec(URI, Search(("1",)), ViewState(plot="Artifacts")))
 
 
 @pytest.fixture(scope="module")
@@ -133,25 +143,28 @@ def make_specs(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpe
     }
     columns |= {"axes": ("params.n", "params.rate", "params.mode: a/b.c", "metrics.odd", "metrics.acc")}
     specs = {
-        plot: ScriptSpec(uri, search, plot=plot.title(), selected_run_ids=tuple(ids[:3]), baseline=ids[2], **columns)
+        plot: ScriptSpec(uri, search, ViewState(plot=plot.title(), pick=tuple(ids[:3]), base=ids[2], **columns))
         for plot in PLOT_PARTS
     }
     specs["curves-smooth"] = ScriptSpec(
-        uri, search, plot="Curves", y="metrics.acc", along="relative", smooth=0.6, log=("metrics.acc",)
+        uri, search, ViewState(plot="Curves", y="metrics.acc", along="relative", smooth="0.6", log=("metrics.acc",))
     )
-    specs["curves-wall"] = ScriptSpec(uri, search, plot="Curves", y="metrics.acc", along="wall time")
-    specs["scatter-time"] = ScriptSpec(uri, search, plot="Scatter", x="started", y="params.rate", log=("params.rate",))
-    specs["scatter-texts"] = ScriptSpec(uri, search, plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
-    specs["best"] = ScriptSpec(uri, search, plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best")
-    specs["table"] = ScriptSpec(uri, search, plot="Artifacts")
+    specs["curves-wall"] = ScriptSpec(uri, search, ViewState(plot="Curves", y="metrics.acc", along="wall time"))
+    specs["scatter-time"] = ScriptSpec(uri, search, ViewState(plot="Scatter", x="started", y="params.rate", log=("params.rate",)))
+    specs["scatter-texts"] = ScriptSpec(
+        uri, search, ViewState(plot="Scatter", x="params.mode: a/b.c", y="seconds", color="params.n")
+    )
+    specs["best"] = ScriptSpec(uri, search, ViewState(plot="Box", y="metrics.acc", by=("params.n", "median"), stat="best"))
+    specs["table"] = ScriptSpec(uri, search, ViewState(plot="Artifacts"))
     specs["picked"] = ScriptSpec(
-        uri, Search((experiment,), "metrics.acc > 5"), selected_run_ids=tuple(ids[:2]), only_selected=True
+        uri, Search((experiment,), parse_filter("metrics.acc > 5")), ViewState(pick=tuple(ids[:2]), only="picked")
     )
-    specs["filter"] = ScriptSpec(uri, Search((experiment,), "metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'"))
-    specs["hidden"] = ScriptSpec(uri, search, children="hidden")
-    specs["best-child"] = ScriptSpec(uri, search, children="best", color="metrics.acc")
-    specs["parent"] = ScriptSpec(uri, search, parent=ids[1])
-    specs["none"] = ScriptSpec(uri, search, conditions=(Condition("params.gone", values=("x",)),))
+    run_filter = parse_filter("metrics.`log loss` < 0.5 and params.`mode: a/b.c` = 'a'")
+    specs["filter"] = ScriptSpec(uri, Search((experiment,), run_filter), ViewState())
+    specs["hidden"] = ScriptSpec(uri, search, ViewState(children="hidden"))
+    specs["best-child"] = ScriptSpec(uri, search, ViewState(children="best", color="metrics.acc"))
+    specs["parent"] = ScriptSpec(uri, search, ViewState(parent=ids[1]))
+    specs["none"] = ScriptSpec(uri, search, ViewState(), (Condition("params.gone", values=("x",)),))
     conditions = (
         Condition("metrics.odd", low=1),
         Condition("params.mode: a/b.c", values=("b",)),
@@ -159,8 +172,8 @@ def make_specs(uri: str, experiment: str, ids: list[str]) -> dict[str, ScriptSpe
         Condition("params.rate", high=1e-2),
         Condition("tags.gone", values=("x",), include_missing=True),
     )
-    specs["narrowed"] = ScriptSpec(uri, search, conditions=conditions, since="2023-11-14", until="2023-11-14")
-    specs["early"] = ScriptSpec(uri, search, until="2023-11-13")
+    specs["narrowed"] = ScriptSpec(uri, search, ViewState(since="2023-11-14", until="2023-11-14"), conditions)
+    specs["early"] = ScriptSpec(uri, search, ViewState(until="2023-11-13"))
     return specs
 
 

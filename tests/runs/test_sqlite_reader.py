@@ -19,6 +19,7 @@ from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.errors import Busy
 from lib.runs.reading import run_reader, sqlite_reader
+from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.table.frames import build_run_table
 from lib.runs.table.types import Search
 from tests.conftest import copy_store
@@ -313,12 +314,12 @@ def test_reading_takes_the_sqlite_road_without_a_filter_and_the_client_with_one(
     filters = []
     read_through_client = run_reader._read_through_client
     monkeypatch.setattr(
-        run_reader, "_read_through_client", lambda *args: filters.append(args[1].filter) or read_through_client(*args)
+        run_reader, "_read_through_client", lambda *args: filters.append(args[1].filter.text) or read_through_client(*args)
     )
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     table = run_reader.read_runs(fresh_store, make_search(experiment), at=moment)
-    assert (table.ids, table.read_at, table.search.filter, filters) == ((run_id,), moment, "", [])
-    assert run_reader.read_runs(fresh_store, Search((experiment,), "params.n = '1'")).ids == (run_id,)
+    assert (table.ids, table.read_at, table.search.filter.text, filters) == ((run_id,), moment, "", [])
+    assert run_reader.read_runs(fresh_store, Search((experiment,), parse_filter("params.n = '1'"))).ids == (run_id,)
     assert filters == ["params.n = '1'"]
 
 

@@ -14,6 +14,7 @@ from lib.runs.analysis.metric_direction import NO_STATEMENTS, MetricDirections
 from lib.runs.export import script_templates
 from lib.runs.table.run_table import METRIC_PREFIX
 from lib.runs.table.types import MAX_RUNS, Search
+from lib.runs.table.view import ViewState
 
 SCRIPT_DOCSTRING = '"""Read and plot MLflow runs without Podium."""'
 
@@ -36,34 +37,17 @@ class Condition:
 
 @dataclass(frozen=True)
 class ScriptSpec:
-    """The specification of a script. `uri` has no user and password; `conditions`, `since` and `until` narrow the search's results.
+    """The specification of a script. `uri` has no user and password.
 
-    `selected_run_ids`: with `only_selected` only these are kept, regardless of the filter. `parent` keeps only its children; `children` is
-    shown, hidden or best. `directions` are the metrics' directions. `plot` is the name of a Compare plot, with its columns; an unknown name
-    yields the table.
+    `search` and `conditions` are the view's experiments, filter, state, limit and facets; the rest is taken from the `view`. With `only`
+    set, only its picked runs are kept, regardless of the filter. `directions` are the metrics' directions. An unknown plot yields the
+    table.
     """
 
     uri: str
     search: Search
+    view: ViewState
     conditions: tuple[Condition, ...] = ()
-    since: str = ""
-    until: str = ""
-    parent: str = ""
-    children: str = ""
-    selected_run_ids: tuple[str, ...] = ()
-    only_selected: bool = False
-    stat: str = "last"
-    plot: str = ""
-    color: str = ""
-    x: str = ""
-    y: str = ""
-    z: str = ""
-    by: tuple[str, ...] = ()
-    axes: tuple[str, ...] = ()
-    log: tuple[str, ...] = ()
-    along: str = ""
-    smooth: float = 0.0
-    baseline: str = ""
     directions: MetricDirections = NO_STATEMENTS
 
 
@@ -71,9 +55,7 @@ def build_script(spec: ScriptSpec) -> str:
     """Return the complete script. It writes chart.html for a plot, a CSV file for a table."""
     plot = _plot_part(spec)
     narrowing = (
-        {"PICKED": (list(spec.selected_run_ids), script_templates.KEEP_SELECTED)}
-        if _is_selection_only(spec)
-        else _narrowing(spec)
+        {"PICKED": (list(spec.view.pick), script_templates.KEEP_SELECTED)} if _is_selection_only(spec) else _narrowing(spec)
     )
     narrowing |= {} if "EXTREMES" in narrowing else _extremes_narrowing(spec, _plotted_columns(spec))
     constants = _head_constants(spec) | {name: value for name, (value, _) in narrowing.items()}
@@ -103,7 +85,7 @@ def python_literal(value: object) -> str:
 
 def _plot_part(spec: ScriptSpec) -> script_templates.ScriptPart:
     """Return the plot part, or the table if the plot's columns are missing."""
-    plot = script_templates.PLOT_PARTS.get(spec.plot.casefold(), script_templates.TABLE_PART)
+    plot = script_templates.PLOT_PARTS.get(spec.view.plot.casefold(), script_templates.TABLE_PART)
     constants = _column_constants(spec)
     return (
         plot
@@ -117,28 +99,36 @@ def _head_constants(spec: ScriptSpec) -> dict[str, object]:
     return {
         "TRACKING_URI": re.sub(r"//[^/@]*@", "//", spec.uri),
         "EXPERIMENTS": list(search.experiment_ids),
-        "FILTER": "" if _is_selection_only(spec) else search.filter.strip(),
+        "FILTER": "" if _is_selection_only(spec) else search.filter.text,
         "STATE": search.state,
         "MOST": min(search.limit, MAX_RUNS),
     }
 
 
 def _column_constants(spec: ScriptSpec) -> dict[str, object]:
-    along = spec.along.casefold()
+    view, along = spec.view, spec.view.along.casefold()
     return {
-        "X": spec.x,
-        "Y": spec.y,
-        "Z": spec.z,
-        "BY": [name for name in spec.by if name],
-        "AXES": list(dict.fromkeys(spec.axes)),
-        "LOG": list(spec.log),
-        "COLOR": spec.color,
-        "LESS_IS_BETTER": spec.directions.of(spec.color.removeprefix(METRIC_PREFIX)) == "less",
-        "PICKED": list(spec.selected_run_ids),
-        "BASE": spec.baseline,
+        "X": view.x,
+        "Y": view.y,
+        "Z": view.z,
+        "BY": [name for name in view.by if name],
+        "AXES": list(dict.fromkeys(view.axes)),
+        "LOG": list(view.log),
+        "COLOR": view.color,
+        "LESS_IS_BETTER": spec.directions.of(view.color.removeprefix(METRIC_PREFIX)) == "less",
+        "PICKED": list(view.pick),
+        "BASE": view.base,
         "ALONG": "relative" if "relative" in along else "time" if "time" in along or "wall" in along else "step",
-        "SMOOTH": spec.smooth if 0 < spec.smooth < 1 else 0.0,
+        "SMOOTH": _parse_smoothing(view.smooth),
     }
+
+
+def _parse_smoothing(text: str) -> float:
+    try:
+        weight = float(text or 0)
+    except ValueError:
+        return 0.0
+    return weight if 0 < weight < 1 else 0.0
 
 
 _Narrowing = dict[str, tuple[object, str]]
@@ -146,20 +136,20 @@ _Narrowing = dict[str, tuple[object, str]]
 
 
 def _is_selection_only(spec: ScriptSpec) -> bool:
-    return spec.only_selected and bool(spec.selected_run_ids)
+    return bool(spec.view.only and spec.view.pick)
 
 
 def _narrowing(spec: ScriptSpec) -> _Narrowing:
     steps: _Narrowing = {}
-    if spec.parent:
-        steps["PARENT"] = spec.parent, script_templates.KEEP_CHILDREN
-    if since := _utc_time(spec.since):
+    if spec.view.parent:
+        steps["PARENT"] = spec.view.parent, script_templates.KEEP_CHILDREN
+    if since := _utc_time(spec.view.since):
         steps["SINCE"] = since, script_templates.KEEP_STARTED_SINCE
-    if before := _utc_time(spec.until, end=True):
+    if before := _utc_time(spec.view.until, end=True):
         steps["BEFORE"] = before, script_templates.KEEP_STARTED_BEFORE
     if any(condition.column.startswith(METRIC_PREFIX) for condition in spec.conditions) or _keeps_best_children(spec):
         steps |= _extremes_narrowing(
-            spec, [*(condition.column for condition in spec.conditions), spec.color, *_plotted_columns(spec)]
+            spec, [*(condition.column for condition in spec.conditions), spec.view.color, *_plotted_columns(spec)]
         )
     if ranges := [
         (condition.column, _finite_end(condition.low), _finite_end(condition.high), condition.include_missing)
@@ -180,7 +170,7 @@ def _narrowing(spec: ScriptSpec) -> _Narrowing:
 
 
 def _child_narrowing(spec: ScriptSpec) -> _Narrowing:
-    if spec.children == "hidden":
+    if spec.view.children == "hidden":
         return {"CHILDREN": ("hidden", script_templates.DROP_CHILDREN)}
     return {"CHILDREN": ("best", script_templates.KEEP_BEST_CHILDREN)} if _keeps_best_children(spec) else {}
 
@@ -188,9 +178,9 @@ def _child_narrowing(spec: ScriptSpec) -> _Narrowing:
 def _keeps_best_children(spec: ScriptSpec) -> bool:
     """Whether only the best child of each parent is kept, by a metric with a direction."""
     has_direction = (
-        spec.color.startswith(METRIC_PREFIX) and spec.directions.of(spec.color.removeprefix(METRIC_PREFIX)) != "neither"
+        spec.view.color.startswith(METRIC_PREFIX) and spec.directions.of(spec.view.color.removeprefix(METRIC_PREFIX)) != "neither"
     )
-    return spec.children == "best" and has_direction
+    return spec.view.children == "best" and has_direction
 
 
 def _best_children_constants(narrowing: Mapping[str, tuple[object, str]]) -> tuple[str, ...]:
@@ -200,8 +190,8 @@ def _best_children_constants(narrowing: Mapping[str, tuple[object, str]]) -> tup
 
 def _plotted_columns(spec: ScriptSpec) -> list[str]:
     """Return the columns of the plot. Curves are drawn from complete histories."""
-    columns = [spec.color, spec.x, spec.y, spec.z, *spec.axes]
-    return [] if spec.plot.casefold() == "curves" else columns
+    columns = [spec.view.color, spec.view.x, spec.view.y, spec.view.z, *spec.view.axes]
+    return [] if spec.view.plot.casefold() == "curves" else columns
 
 
 def _extremes_narrowing(spec: ScriptSpec, columns: Sequence[str]) -> _Narrowing:
@@ -212,9 +202,9 @@ def _extremes_narrowing(spec: ScriptSpec, columns: Sequence[str]) -> _Narrowing:
 
 
 def _extreme_of(spec: ScriptSpec, name: str) -> str:
-    if spec.stat == "best":
+    if spec.view.stat == "best":
         return {"less": "min", "more": "max"}.get(spec.directions.of(name.removeprefix(METRIC_PREFIX)), "")
-    return spec.stat if spec.stat in ("min", "max") else ""
+    return spec.view.stat if spec.view.stat in ("min", "max") else ""
 
 
 def _is_range(condition: Condition) -> bool:

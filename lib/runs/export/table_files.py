@@ -62,7 +62,7 @@ def as_json(table: RunTable, ids: Sequence[str]) -> bytes:
     selected_table = subset(table, ids)
     document = {
         "experiments": list(table.search.experiment_ids),
-        "filter": table.search.filter,
+        "filter": table.search.filter.text,
         "state": table.search.state,
         "read_at": _iso_time(table.read_at),
         "runs": _run_documents(selected_table),

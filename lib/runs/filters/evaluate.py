@@ -6,13 +6,12 @@ guessed: the answer is then None, and the backend must be queried.
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from lib.runs.filters.explain import Clause
-from lib.runs.table.types import RUN_NAME_TAG, RunTable
+from lib.runs.table.types import RUN_NAME_TAG, Clause, Filter, RunTable
 
 _ALIASES = {"created": "start_time", "Created": "start_time"} | dict.fromkeys(("run name", "Run name", "Run Name"), "run_name")
 """MLflow accepts these as aliases of two attributes, also for metrics, parameters and tags."""
@@ -34,14 +33,14 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 _TextTest = Callable[[str], bool]
 
 
-def matching_run_ids(clauses: Sequence[Clause], table: RunTable) -> list[str] | None:
+def matching_run_ids(run_filter: Filter, table: RunTable) -> list[str] | None:
     """Return the ids of the runs that meet all conditions, in table order; None if the backend must be queried.
 
     That is the case for `user_id`, for `!=` on a metric that is NaN or missing in a run, and for an empty dataset context or artifact
     location that could also be missing, but only if the other conditions keep such a run.
     """
     matches = _same_answer(table, answer=True)
-    for clause in clauses:
+    for clause in run_filter.clauses:
         matches &= _MATCHERS[clause.kind](clause, table)
     return None if matches.isna().any() else matches.index[matches.astype(bool)].tolist()
 

@@ -6,7 +6,7 @@
 import difflib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ import pandas as pd
 
 from lib.runs.table.memo import memoize_by_table
 from lib.runs.table.number_format import finite_numbers
-from lib.runs.table.types import MLFLOW_TAG_PREFIX, RunTable
+from lib.runs.table.types import MLFLOW_TAG_PREFIX, Clause, Filter, RunTable
 
 EXAMPLE_FILTER = "metrics.accuracy > 0.9"
 _FIELD_PREFIXES = {"metric": "metrics", "parameter": "params", "tag": "tags"}
@@ -27,16 +27,6 @@ _SINGULAR = {"params": "parameter", "tags": "tag"}
 _NUMBER_COMPARATORS = frozenset({"=", "!=", ">", ">=", "<", "<="})
 _TIME_ATTRIBUTES = frozenset({"start_time", "end_time", "created", "Created"})
 _TEXT_COMPARATORS = frozenset({"=", "!=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL", "IS NOT NULL"})
-
-
-@dataclass(frozen=True)
-class Clause:
-    """One condition: kind (metric, parameter, tag, attribute, dataset), name, comparator in upper case, and value."""
-
-    kind: str
-    name: str
-    comparator: str
-    value: object
 
 
 @dataclass(frozen=True)
@@ -114,10 +104,10 @@ def comparator_error(clause: Clause) -> str:
     return ""
 
 
-def unknown_name_messages(clauses: Sequence[Clause], known_names: KnownNames) -> tuple[str, ...]:
+def unknown_name_messages(run_filter: Filter, known_names: KnownNames) -> tuple[str, ...]:
     """Return a sentence for each name that no run here has, with the closest known name."""
     messages = []
-    for clause in clauses:
+    for clause in run_filter.clauses:
         names: tuple[str, ...] = getattr(known_names, _FIELD_PREFIXES.get(clause.kind, ""), ())
         if clause.kind in _FIELD_PREFIXES and clause.name not in names:
             close_matches = difflib.get_close_matches(clause.name, names, n=1)

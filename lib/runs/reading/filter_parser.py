@@ -3,27 +3,28 @@
 from typing import Any
 
 from lib.errors import BadInput
-from lib.runs.filters.explain import Clause, KnownNames, comparator_error, explain_error
+from lib.runs.filters.explain import KnownNames, comparator_error, explain_error
+from lib.runs.table.types import Clause, Filter
 
 
-def parse_filter(filter_text: str, known_names: KnownNames | None = None) -> tuple[Clause, ...]:
-    """Return the AND-joined conditions of a filter; none for an empty one.
+def parse_filter(filter_text: str, known_names: KnownNames | None = None) -> Filter:
+    """Parse a filter. An empty one matches every run.
 
     Raises BadInput with a plain sentence and a valid example filter. `known_names` adapt both to this experiment.
     """
-    names = known_names or KnownNames()
-    clauses = tuple(_make_clause(raw) for raw in _parse_with_mlflow(filter_text, names))
+    text, names = filter_text.strip(), known_names or KnownNames()
+    clauses = tuple(_make_clause(raw) for raw in _parse_with_mlflow(text, names))
     for clause in clauses:
         if message := comparator_error(clause):
             raise _filter_error(message, names)
-    return clauses
+    return Filter(text, clauses)
 
 
 def _parse_with_mlflow(filter_text: str, known_names: KnownNames) -> list[dict[str, Any]]:
     from mlflow.exceptions import MlflowException
     from mlflow.utils.search_utils import SearchUtils
 
-    if not filter_text.strip():
+    if not filter_text:
         return []
     try:
         return list(SearchUtils.parse_search_filter(filter_text))

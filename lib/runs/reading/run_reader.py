@@ -73,9 +73,8 @@ def read_runs(
 ) -> RunTable:
     """Return the runs matching a search, newest first. `at` is the caller's clock; the client reports the number read to `progress`.
 
-    Raises BadInput with a plain message for a filter that MLflow cannot parse. An unknown experiment has no runs.
+    An unknown experiment has no runs.
     """
-    parse_filter(search.filter)
     with relaxed_gc():
         columns = sqlite_reader.read_run_columns(backend, search) or _read_through_client(backend, search, progress)
         return build_run_table(search, columns, at)
@@ -86,9 +85,8 @@ def count_newer_runs(backend: Backend, search: Search, since: datetime) -> int:
     count = sqlite_reader.count_started_after(backend, search.experiment_ids, millis_from_datetime(since))
     if count is not None:
         return count
-    newer_search = replace(
-        search, filter=f"attributes.start_time > {millis_from_datetime(since)}", state="active", limit=PAGE_SIZE
-    )
+    newer_filter = parse_filter(f"attributes.start_time > {millis_from_datetime(since)}")
+    newer_search = replace(search, filter=newer_filter, state="active", limit=PAGE_SIZE)
     with translate_errors("The newest runs"), relaxed_gc():
         return len({entity.info.run_id for page in _iterate_pages(backend, newer_search) for entity in page})
 
@@ -131,7 +129,7 @@ def _iterate_pages(backend: Backend, search: Search) -> "Iterator[PagedList[Mlfl
     ids, order = list(dict.fromkeys(search.experiment_ids)), ["attributes.start_time DESC"]
     token, remaining = None, search.limit if ids else 0
     while remaining > 0:
-        page = client(backend).search_runs(ids, search.filter.strip(), view, min(PAGE_SIZE, remaining), order, token)
+        page = client(backend).search_runs(ids, search.filter.text, view, min(PAGE_SIZE, remaining), order, token)
         yield page
         remaining -= len(page)
         if not (token := page.token):

@@ -73,7 +73,7 @@ def read_run_columns(backend: Backend, search: Search) -> RunColumns | None:
 
     None for a filter, a non-numeric id, and everything that `query_sqlite` leaves to the client.
     """
-    if search.filter.strip() or not all(map(_EXPERIMENT_ID.fullmatch, search.experiment_ids)):
+    if search.filter.text or not all(map(_EXPERIMENT_ID.fullmatch, search.experiment_ids)):
         return None
     return query_sqlite(backend, lambda db: _read_columns(db, search))
 

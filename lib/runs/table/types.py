@@ -50,11 +50,36 @@ def millis_from_datetime(at: datetime) -> int:
 
 
 @dataclass(frozen=True)
+class Clause:
+    """One condition: kind (metric, parameter, tag, attribute, dataset), name, comparator in upper case, and value."""
+
+    kind: str
+    name: str
+    comparator: str
+    value: object
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A valid filter in MLflow's syntax: its text without outer spaces, and the AND-joined conditions in it. `parse_filter` makes it.
+
+    Filters with the same text are equal and have one hash, so a search is found in a cache by the text.
+    """
+
+    text: str = ""
+    clauses: tuple[Clause, ...] = field(default=(), compare=False)
+
+
+NO_FILTER = Filter()
+"""Matches every run."""
+
+
+@dataclass(frozen=True)
 class Search:
-    """Which runs to read: from these experiments, in this state, matching MLflow's `filter`, at most the `limit` newest."""
+    """Which runs to read: from these experiments, in this state, matching the filter, at most the `limit` newest."""
 
     experiment_ids: tuple[str, ...]
-    filter: str = ""
+    filter: Filter = NO_FILTER
     state: LifecycleFilter = "active"
     limit: int = MAX_RUNS
 

@@ -13,11 +13,12 @@ from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
 from lib.runs.export.script import ScriptSpec, build_script
 from lib.runs.table.run_table import subset
+from lib.runs.table.view import ViewState
 from lib.ui.pages.compare.code_dialog import build_script_spec, script_conditions
 from lib.ui.pages.compare.plot_context import runs_to_draw
 from lib.ui.pages.compare.queries import search_runs
 from lib.ui.pages.compare.table import sorted_rows
-from lib.ui.pages.compare.view_state import PLOT_NAMES, ViewState, resolve_view
+from lib.ui.pages.compare.view_state import PLOT_NAMES, resolve_view
 from tests.conftest import copy_store
 from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
 
@@ -130,22 +131,22 @@ def script_results(
 def test_the_script_of_a_view_leaves_the_runs_that_the_page_shows(script_results, name):
     ids, output, spec = script_results[name]
     if "at least eight runs" in output:
-        assert spec.plot == "Importance"
+        assert spec.view.plot == "Importance"
         return
     assert output.startswith("ok"), output
     script_ids = json.loads(output.rpartition("IDS=")[2])
-    assert set(script_ids) == set(spec.selected_run_ids if spec.plot == "Differences" else ids)
+    assert set(script_ids) == set(spec.view.pick if spec.view.plot == "Differences" else ids)
 
 
 def test_the_differences_of_the_script_are_between_the_runs_that_the_page_compares(script_results):
     ids, _, spec = script_results["Differences 0"]
-    assert len(spec.selected_run_ids) > 2
-    assert spec.baseline == spec.selected_run_ids[0]
-    assert set(spec.selected_run_ids) <= set(ids)
+    assert len(spec.view.pick) > 2
+    assert spec.view.base == spec.view.pick[0]
+    assert set(spec.view.pick) <= set(ids)
 
 
 def test_the_script_draws_the_columns_that_the_page_chooses(script_results):
-    assert script_results["Contour 0"][2].z == "metrics.acc"
-    assert script_results["Contour 0"][2].x.startswith("params.")
-    assert script_results["Curves 0"][2].selected_run_ids == ()
-    assert len(script_results["Box 0"][2].by) == 1
+    assert script_results["Contour 0"][2].view.z == "metrics.acc"
+    assert script_results["Contour 0"][2].view.x.startswith("params.")
+    assert script_results["Curves 0"][2].view.pick == ()
+    assert len(script_results["Box 0"][2].view.by) == 1

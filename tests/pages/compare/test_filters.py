@@ -6,6 +6,7 @@ import json
 import pytest
 import streamlit as st
 from mlflow.entities import Metric
+from mlflow.utils.search_utils import SearchUtils
 
 from lib.backends.mlflow_client import client
 from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, RangeFacet, format_facet
@@ -279,6 +280,18 @@ def test_the_value_of_a_metric_is_chosen_for_table_chart_and_action(app, fresh_s
         else "net-0: accuracy ↑ 0.9000."
     )
     assert html.unescape(page.button(key="compare.register").help).replace("\u00a0", " ") == best
+
+
+# The filter
+
+
+def test_a_filter_is_parsed_once_each_time_the_page_is_drawn(app, fresh_store, wine, monkeypatch):
+    texts, parse_search_filter = [], SearchUtils.parse_search_filter
+    monkeypatch.setattr(SearchUtils, "parse_search_filter", lambda text: texts.append(text) or parse_search_filter(text))
+    page = app("compare", fresh_store, experiment=wine[0], filter=" metrics.accuracy > 0.9 ")
+    assert list(filter(None, texts)) == ["metrics.accuracy > 0.9"]  # MLflow itself parses the missing filter of other reads
+    page.segmented_control(key="compare.plot").set_value("Scatter").run()
+    assert list(filter(None, texts)) == ["metrics.accuracy > 0.9"] * 2
 
 
 # If not all runs were read

@@ -10,12 +10,13 @@ from lib.backends.mlflow_client import client
 from lib.runs.edit.saved_views import SavedView, read_saved_views, save
 from lib.runs.filters.explain import collect_known_names
 from lib.runs.reading.run_reader import read_experiments
+from lib.runs.table.view import ViewState
 from lib.theme import LIGHT
 from lib.ui.pages.compare.code_dialog import build_script_spec
 from lib.ui.pages.compare.downloads import as_png, as_svg
 from lib.ui.pages.compare.drawn_charts import DrawnCharts
 from lib.ui.pages.compare.queries import SearchResult
-from lib.ui.pages.compare.view_state import ViewState, resolve_view
+from lib.ui.pages.compare.view_state import resolve_view
 from tests.support.compare_page import EVIL, open_popover, page_text, query_values
 from tests.support.run_factories import START, make_run, make_run_table
 
@@ -104,12 +105,11 @@ def test_the_code_of_the_page_is_shown_and_is_python(app, fresh_store, wine):
 def test_the_recipe_of_a_view_fills_what_the_address_leaves_open(plot, fresh_store):
     table = make_run_table(*(make_run(f"r{n}", params={"n": n, "seed": n}, metrics={"acc": n / 3}) for n in range(4)))
     result = SearchResult(table, table, collect_known_names(table))
-    view = ViewState(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc", smooth="x")
-    spec = build_script_spec(resolve_view(view, table), result, fresh_store)
-    assert "metrics.acc" in (spec.y, spec.z)
-    assert spec.smooth == 0.0
-    assert spec.axes == ("params.n", "params.seed", "metrics.acc")
-    assert spec.by == (("params.n",) if plot in ("Box", "Groups") else ())
+    view = ViewState(("1",), plot=plot, color="metrics.acc", x="params.n", y="metrics.acc")
+    drawn_view = build_script_spec(resolve_view(view, table), result, fresh_store).view
+    assert "metrics.acc" in (drawn_view.y, drawn_view.z)
+    assert drawn_view.axes == ("params.n", "params.seed", "metrics.acc")
+    assert drawn_view.by == (("params.n",) if plot in ("Box", "Groups") else ())
 
 
 def test_a_view_without_a_chart_gives_a_picture_that_says_so():

@@ -9,12 +9,12 @@ from lib.runs.plots.axis_ranges import range_from_stops, selected_stops, slider_
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import column_values, has_column
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.data_table import hashed_key
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import lazy_popover
 from lib.ui.pages.compare.brush import ranges_from_url, update_ranges
 from lib.ui.pages.compare.view_state import (
-    ViewState,
     bind_callback,
     bind_widget,
     plottable_columns,

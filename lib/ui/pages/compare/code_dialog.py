@@ -14,6 +14,7 @@ from lib.runs.filters.facets import ContainsFacet, Facet, RangeFacet
 from lib.runs.plots.contour import axis_columns
 from lib.runs.table.run_table import metric_columns, subset
 from lib.runs.table.types import RunTable, Search
+from lib.runs.table.view import ViewState
 from lib.ui.app.session import current_backend
 from lib.ui.components.formatting import escape
 from lib.ui.pages.compare import plot_box, plot_contour, plot_curves, plot_groups
@@ -23,7 +24,7 @@ from lib.ui.pages.compare.plot_context import runs_to_draw
 from lib.ui.pages.compare.plot_controls import resolve_metric
 from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.table import sorted_rows
-from lib.ui.pages.compare.view_state import ViewState, plottable_columns
+from lib.ui.pages.compare.view_state import plottable_columns
 from lib.ui.queries.runs import ExperimentList
 
 
@@ -87,48 +88,42 @@ def build_script_spec(
         subset(result.runs, [row.run_id for row in sorted_rows(view, result.runs)]) if len(result.runs) else result.runs
     )
     runs = runs_to_draw(view, matching_runs, result.all_runs)
-    spec = ScriptSpec(
+    return ScriptSpec(
         uri=backend.uri,
         search=Search(view.experiment, matching_runs.search.filter, matching_runs.search.state, matching_runs.search.limit),
+        view=_drawn_view(view, runs, result.all_runs, backend),
         conditions=tuple(conditions),
-        since=view.since,
-        until=view.until,
-        parent=view.parent,
-        children=view.children,
-        selected_run_ids=view.pick,
-        only_selected=bool(view.only),
-        stat=view.stat,
-        plot=view.plot,
-        color=view.color,
-        axes=tuple(selected_axes(view, runs).names) if len(runs) else (),
-        log=view.log,
-        along=view.along,
-        smooth=_parse_smoothing(view.smooth),
-        baseline=view.base,
         directions=result.all_runs.directions,
     )
+
+
+def _drawn_view(view: ViewState, runs: RunTable, all_runs: RunTable, backend: Backend) -> ViewState:
+    """Return the view with the columns and the runs that its plot draws."""
+    axes = tuple(selected_axes(view, runs).names) if len(runs) else ()
+    drawn_view = replace(view, x="", y="", z="", by=(), axes=axes)
     if view.plot == "Differences":
-        return _add_compared_runs(spec, view, runs, result.all_runs)
-    return _add_plot_columns(spec, view, runs, backend) if metric_columns(runs) or plottable_columns(runs) else spec
+        return _add_compared_runs(drawn_view, runs, all_runs)
+    return _add_plot_columns(drawn_view, view, runs, backend) if metric_columns(runs) or plottable_columns(runs) else drawn_view
 
 
-def _add_plot_columns(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: Backend) -> ScriptSpec:
+def _add_plot_columns(drawn_view: ViewState, view: ViewState, runs: RunTable, backend: Backend) -> ViewState:
     """Add the columns that the plot draws for these runs."""
     column_names, metric = plottable_columns(runs), resolve_metric(view, runs)
     match view.plot:
         case "Scatter" if column_names:
             x, y = (name if name in column_names else column_names[0] for name in (view.x, view.y))
-            return replace(spec, x=x, y=y)
+            return replace(drawn_view, x=x, y=y)
         case "Contour" if metric and len(names := axis_columns(runs)) > 1:
             (x, y), z = plot_contour.resolve_axes(runs, names, view.z or view.color)
-            return replace(spec, x=x, y=y, z=z)
+            return replace(drawn_view, x=x, y=y, z=z)
         case "Box" if metric:
-            return replace(spec, y=metric, by=(_mlflow_column_name(plot_box.group_column(view, runs, metric)),))
+            return replace(drawn_view, y=metric, by=(_mlflow_column_name(plot_box.group_column(view, runs, metric)),))
         case "Groups":
-            return replace(spec, y=metric, by=tuple(map(_mlflow_column_name, plot_groups.group_columns(view, runs, metric))))
+            columns = plot_groups.group_columns(view, runs, metric)
+            return replace(drawn_view, y=metric, by=tuple(map(_mlflow_column_name, columns)))
         case "Curves" if metric_columns(runs):
-            return _add_curve_runs(spec, view, runs, backend)
-    return replace(spec, y=metric)
+            return _add_curve_runs(drawn_view, view, runs, backend)
+    return replace(drawn_view, y=metric)
 
 
 def _mlflow_column_name(name: str) -> str:
@@ -136,29 +131,18 @@ def _mlflow_column_name(name: str) -> str:
     return "experiment_id" if name == EXPERIMENT_COLUMN else name
 
 
-def _add_curve_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, backend: Backend) -> ScriptSpec:
+def _add_curve_runs(drawn_view: ViewState, view: ViewState, runs: RunTable, backend: Backend) -> ViewState:
     """Add the drawn run ids, unless the plot draws all runs."""
     metric, ids = plot_curves.curve_metric_and_run_ids(backend, runs, view)
-    if len(ids) == len(runs) and not spec.only_selected:
-        return replace(spec, y=metric, selected_run_ids=())
-    return replace(spec, y=metric, selected_run_ids=ids, only_selected=True)
+    if len(ids) == len(runs) and not view.only:
+        return replace(drawn_view, y=metric, pick=())
+    return replace(drawn_view, y=metric, pick=ids, only="picked")
 
 
-def _add_compared_runs(spec: ScriptSpec, view: ViewState, runs: RunTable, all_runs: RunTable) -> ScriptSpec:
+def _add_compared_runs(drawn_view: ViewState, runs: RunTable, all_runs: RunTable) -> ViewState:
     """Add the ids of the compared runs and the baseline."""
-    ids = comparison.runs_to_compare(all_runs, runs, view.pick, view.color)
+    ids = tuple(comparison.runs_to_compare(all_runs, runs, drawn_view.pick, drawn_view.color))
     if not ids:
-        return spec
-    return replace(
-        spec,
-        selected_run_ids=tuple(ids),
-        only_selected=True,
-        baseline=comparison.choose_baseline(subset(all_runs, ids), view.base),
-    )
-
-
-def _parse_smoothing(text: str) -> float:
-    try:
-        return float(text or 0)
-    except ValueError:
-        return 0.0
+        return drawn_view
+    baseline = comparison.choose_baseline(subset(all_runs, ids), drawn_view.base)
+    return replace(drawn_view, pick=ids, only="picked", base=baseline)

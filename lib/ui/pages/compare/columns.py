@@ -23,10 +23,11 @@ from lib.runs.table.run_table import (
     varying_params,
 )
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.text import strip_invisible
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.pages.compare.run_picker import MAX_CELL_LENGTH, distinct_cell_texts, heading_width, text_width
-from lib.ui.pages.compare.view_state import ViewState, column_label
+from lib.ui.pages.compare.view_state import column_label
 
 IDENTITY_COLUMNS = ("started", "seconds", "status", "user", "experiment", "versions", "source", "git_commit")
 """Identity columns that a reader can choose; the name always comes first."""

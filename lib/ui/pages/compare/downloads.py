@@ -10,6 +10,7 @@ import altair as alt
 import streamlit as st
 
 from lib.runs.export.table_files import as_csv, as_json, safe_file_name
+from lib.runs.table.view import ViewState
 from lib.theme import FONT_FOLDER, ChartColors
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.formatting import format_count
@@ -17,7 +18,6 @@ from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.drawn_charts import DrawnCharts
 from lib.ui.pages.compare.queries import SearchResult
 from lib.ui.pages.compare.table import sorted_rows
-from lib.ui.pages.compare.view_state import ViewState
 from lib.ui.queries.runs import ExperimentList
 
 NO_CHART = "This view has no chart."

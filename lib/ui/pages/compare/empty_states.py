@@ -7,12 +7,13 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.errors import NoAnswer, PodiumError
 from lib.runs.reading.traces import has_traces
+from lib.runs.table.view import ViewState
 from lib.ui.app.page_links import switch_page
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import card, page_header, show_empty_state
 from lib.ui.pages.compare.filter_panel import count_conditions
 from lib.ui.pages.compare.queries import SearchResult
-from lib.ui.pages.compare.view_state import ViewState, update_url
+from lib.ui.pages.compare.view_state import update_url
 from lib.ui.queries.runs import ExperimentList
 
 

@@ -8,13 +8,14 @@ from lib.registry.run_usage import find_runs_in_use
 from lib.runs.edit import experiment_changes
 from lib.runs.edit.experiment_changes import ExperimentContents
 from lib.runs.table.types import Experiment
+from lib.runs.table.view import ViewState
 from lib.ui.app.session import current_backend
 from lib.ui.components import flash
 from lib.ui.components.dialog import Dialog, show_steps
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.write_access import write_button_kwargs
-from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
+from lib.ui.pages.compare.view_state import update_url, view_from_url
 from lib.ui.queries.runs import ExperimentList, clear_run_caches
 
 POPOVER_KEY = "compare.drawer.more"

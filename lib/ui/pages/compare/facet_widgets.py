@@ -13,9 +13,10 @@ from lib.runs.filters.facets import AnyOfFacet, ContainsFacet, Facet, RangeFacet
 from lib.runs.table.number_format import format_param, short_labels
 from lib.runs.table.run_table import METRIC_PREFIX
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.data_table import hashed_key
 from lib.ui.components.formatting import escape, format_count
-from lib.ui.pages.compare.view_state import ViewState, column_label, unique_labels, update_url, view_from_url
+from lib.ui.pages.compare.view_state import column_label, unique_labels, update_url, view_from_url
 
 MAX_LISTED_VALUES = 12
 """Maximum distinct numbers of a parameter that are offered as single values; beyond that, a range."""

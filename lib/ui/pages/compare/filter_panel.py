@@ -6,11 +6,12 @@ import streamlit as st
 
 from lib.runs.analysis.run_tree import family_sizes
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import lazy_popover
 from lib.ui.pages.compare.facet_widgets import parse_facets, show_facet_widgets
 from lib.ui.pages.compare.queries import SearchResult
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, unique_labels, update_url, view_from_url
+from lib.ui.pages.compare.view_state import bind_widget, unique_labels, update_url, view_from_url
 
 ADD_KEY = "compare.add"
 STATE_LABELS = {"active": "Active", "deleted": "Deleted", "all": "Both"}

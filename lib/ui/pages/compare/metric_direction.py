@@ -8,6 +8,7 @@ from lib.backends.backend import Backend
 from lib.runs.analysis.metric_direction import DirectionStatement
 from lib.runs.table.run_table import METRIC_PREFIX, column_direction, metric_columns
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components import flash
 from lib.ui.components.metric_direction_popover import (
     DirectionScope,
@@ -15,7 +16,6 @@ from lib.ui.components.metric_direction_popover import (
     session_statements,
     show_direction_popover,
 )
-from lib.ui.pages.compare.view_state import ViewState
 from lib.ui.queries.runs import ExperimentList, cached_experiments
 
 PAGE = "compare"

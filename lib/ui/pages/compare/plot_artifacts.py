@@ -12,6 +12,7 @@ from lib.runs.analysis.text_diff import CONTEXT_LINES, Diff, diff
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.run_table import subset, top_two_runs
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.app.session import current_backend
 from lib.ui.components.artifact_browser import format_size, show_preview
 from lib.ui.components.error_box import show_error
@@ -19,7 +20,7 @@ from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state, show_table
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_footer import has_best_run
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, flag_toggle, has_flag
+from lib.ui.pages.compare.view_state import bind_widget, flag_toggle, has_flag
 from lib.ui.queries.artifacts import CACHE_SECONDS, MODEL_PREFIX, FilePreview, RunFile, cached_files, cached_preview
 
 MAX_LISTED_FILES = 40

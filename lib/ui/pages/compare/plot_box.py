@@ -10,6 +10,7 @@ from lib.runs.plots import box, style
 from lib.runs.table.number_format import format_number
 from lib.runs.table.run_table import column_direction, subset
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare import drawn_charts
@@ -22,7 +23,7 @@ from lib.ui.pages.compare.plot_controls import (
     show_metric_selector,
 )
 from lib.ui.pages.compare.plot_footer import show_plot_footer
-from lib.ui.pages.compare.view_state import ViewState, bind_callback, update_url
+from lib.ui.pages.compare.view_state import bind_callback, update_url
 
 MEDIAN = "median"
 ORDER_LABELS = {"": "Natural order", MEDIAN: "By median"}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.layout import card, show_empty_state
 from lib.ui.pages.compare import (
     plot_artifacts,
@@ -19,7 +20,7 @@ from lib.ui.pages.compare import (
 )
 from lib.ui.pages.compare.empty_states import launch_button
 from lib.ui.pages.compare.plot_context import PlotContext, build_plot_context
-from lib.ui.pages.compare.view_state import ViewState, plottable_columns, update_url
+from lib.ui.pages.compare.view_state import plottable_columns, update_url
 
 PlotFunction = Callable[[PlotContext], None]
 """Draws a plot with its controls and footer."""

@@ -7,9 +7,10 @@ from typing import Literal
 from lib.runs.plots.style import ChartStyle, chart_style
 from lib.runs.table.run_table import subset, with_experiment_names
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.text import strip_invisible
 from lib.ui.components.badges import chart_colors
-from lib.ui.pages.compare.view_state import COLOR_BY_EXPERIMENT, ViewState, has_flag
+from lib.ui.pages.compare.view_state import COLOR_BY_EXPERIMENT, has_flag
 
 
 @dataclass(frozen=True)

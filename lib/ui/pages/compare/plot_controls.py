@@ -11,10 +11,11 @@ from lib.runs.plots.box import POINT_SELECTION
 from lib.runs.table.number_format import finite_numbers, short_labels
 from lib.runs.table.run_table import column_values, metric_columns
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.data_table import hashed_key
 from lib.ui.components.formatting import escape
 from lib.ui.components.layout import show_empty_state
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, column_label, unique_labels, update_url, view_from_url
+from lib.ui.pages.compare.view_state import bind_widget, column_label, unique_labels, update_url, view_from_url
 
 PICK_HINT = "Click a run to select it; click again to deselect."
 

@@ -22,6 +22,7 @@ from lib.runs.plots.curve_points import (
 from lib.runs.plots.curves import MAX_RUNS, curve_plot, describe_curves, points_per_line
 from lib.runs.table.run_table import METRIC_PREFIX, column_direction, metric_columns, subset
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.app.session import current_backend
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count
@@ -29,7 +30,7 @@ from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare import drawn_charts
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_footer import show_plot_footer
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, column_label, update_url, view_from_url
+from lib.ui.pages.compare.view_state import bind_widget, column_label, update_url, view_from_url
 from lib.ui.queries.runs import cached_history_lengths, cached_points
 
 BAND = "band"

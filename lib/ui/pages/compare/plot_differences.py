@@ -13,13 +13,14 @@ from lib.runs.plots.style import LETTERS
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.run_table import subset
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.badges import chart_colors
 from lib.ui.components.data_table import table_height
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import show_empty_state
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_footer import has_best_run
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, flag_toggle, has_flag
+from lib.ui.pages.compare.view_state import bind_widget, flag_toggle, has_flag
 
 MAX_ROWS = 500
 MAX_VISIBLE_ROWS = 14

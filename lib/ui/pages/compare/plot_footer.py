@@ -6,9 +6,10 @@ from lib.runs.plots.style import LETTERS
 from lib.runs.table.number_format import format_number, is_finite_number
 from lib.runs.table.run_table import METRIC_PREFIX, column_direction, column_values, has_column
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.formatting import format_count
 from lib.ui.pages.compare.plot_context import PlotContext
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, update_url
+from lib.ui.pages.compare.view_state import bind_widget, update_url
 
 
 def sample_note(drawn_runs: RunTable, runs: RunTable) -> str:

@@ -24,6 +24,7 @@ from lib.runs.plots.box import MAX_POINTS
 from lib.runs.table.number_format import format_number, short_labels
 from lib.runs.table.run_table import column_direction
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.statistics.samples import SampleSummary
 from lib.ui.components.data_table import table_height
 from lib.ui.components.formatting import escape, format_count
@@ -38,7 +39,7 @@ from lib.ui.pages.compare.plot_controls import (
     show_metric_selector,
 )
 from lib.ui.pages.compare.plot_footer import show_plot_footer
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, unique_labels, update_url
+from lib.ui.pages.compare.view_state import bind_widget, unique_labels, update_url
 
 MAX_VISIBLE_ROWS = 8
 MAX_TEXT_LENGTH = 24

@@ -14,6 +14,7 @@ from lib.runs.plots.axis_ranges import AxisRange, describe_range, range_from_box
 from lib.runs.plots.trend import NoTrend, Trend, fit_trend
 from lib.runs.table.run_table import METRIC_PREFIX, column_direction, varying_params
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.data_table import digest
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import lazy_popover, show_empty_state
@@ -32,7 +33,7 @@ from lib.ui.pages.compare.brush import (
 from lib.ui.pages.compare.plot_context import PlotContext
 from lib.ui.pages.compare.plot_footer import always_drawn_run_ids, best_run_text, run_count_text, sample_note, show_plot_footer
 from lib.ui.pages.compare.selection_panel import PlotSelection, show_plot_selection
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, column_label, plottable_columns, update_url, view_from_url
+from lib.ui.pages.compare.view_state import bind_widget, column_label, plottable_columns, update_url, view_from_url
 
 PLOT = "scatter"
 OVERLAY_LABELS = {"pareto": "Pareto front", "trend": "Trend"}

@@ -1,4 +1,7 @@
-"""Compare's search: reads the runs of the view's experiments and applies its filter, facets and parent conditions."""
+"""Compare's search: reads the runs of the view's experiments and applies its filter, facets and parent conditions.
+
+`search_runs` lists the steps. The text of the filter is parsed in one of them; the later ones take the parsed filter.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +17,7 @@ from lib.errors import BadInput, PodiumError
 from lib.runs.analysis.metric_direction import DirectionStatement, MetricDirections, is_side_metric
 from lib.runs.analysis.run_tree import best_children, children_of
 from lib.runs.filters.evaluate import matching_run_ids
-from lib.runs.filters.explain import Clause, KnownNames, collect_known_names, unknown_name_messages
+from lib.runs.filters.explain import KnownNames, collect_known_names, unknown_name_messages
 from lib.runs.filters.facets import parse_facet, run_ids_by_facets, run_ids_by_start
 from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.reading.metric_extremes import MetricStatTable, Stat, read_metric_stat
@@ -30,10 +33,10 @@ from lib.runs.table.run_table import (
     subset_for_search,
     with_directions,
 )
-from lib.runs.table.types import MAX_RUNS, LifecycleFilter, RunTable, Search
+from lib.runs.table.types import MAX_RUNS, Filter, LifecycleFilter, RunTable, Search
+from lib.runs.table.view import ViewState
 from lib.ui.components.formatting import format_count
 from lib.ui.components.layout import page_header
-from lib.ui.pages.compare.view_state import ViewState
 from lib.ui.queries.runs import cached_runs
 
 SEARCH_STATES: Mapping[str, LifecycleFilter] = {"active": "active", "deleted": "deleted", "all": "all"}
@@ -48,9 +51,10 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The result of a view's search. With a `problem` the filter was not applied; `notes` list names that no run has.
+    """The result of a view's search. With a `problem` the filter was not applied.
 
-    `newest_count` is the number of newest runs read if there are more, else 0; `filter_matches` are the runs that match the filter.
+    `newest_count` is the number of newest runs read if there are more, else 0; `filter_matches` are the runs that match the filter;
+    `notes` are sentences about names that no run has and about the values shown.
     """
 
     all_runs: RunTable
@@ -68,51 +72,87 @@ def search_runs(backend: Backend, view: ViewState, statements: tuple[DirectionSt
     If only the newest runs were read, older ones that match the filter or are picked are added. `statements` are the metric directions
     set on the experiments.
     """
-    search = Search(view.experiment, state=SEARCH_STATES.get(view.state, "active"), limit=_run_limit(backend, view))
-    newest_runs = _add_directions(_read_runs(backend, search), statements)
-    all_runs, stat_notes = _apply_stat(backend, newest_runs, view.stat)
-    newest_count = 0 if newest_runs.is_complete else len(newest_runs)
-    all_runs = all_runs if newest_runs.is_complete else _add_older_picks(backend, all_runs, view)
-    known_names = collect_known_names(all_runs)
+    newest_runs = _read_newest_runs(backend, view, statements)
+    result = _list_runs(backend, view, newest_runs)
     try:
-        clauses = parse_filter(view.filter, known_names)
-        matching = _add_directions(_apply_filter(backend, replace(search, filter=view.filter.strip()), newest_runs), statements)
+        search = replace(newest_runs.search, filter=parse_filter(view.filter, result.filter_names))
+        matches = _find_matches(backend, search, newest_runs, statements)
     except BadInput as problem:
-        return SearchResult(
-            all_runs, _apply_conditions(view, all_runs), known_names, newest_count, problem=problem, notes=stat_notes
-        )
-    if not set(matching.ids) <= set(all_runs.ids):
-        all_runs = join_tables(all_runs, _apply_stat(backend, matching, view.stat)[0])
-    matching = subset_for_search(all_runs, matching.ids, matching.search, matching.total)
-    notes = (
-        *unknown_name_messages(clauses, known_names),
-        *_last_value_notes(view, clauses),
-        *_missing_column_notes(all_runs, view.facet),
-        *stat_notes,
-        *_unknown_direction_notes(view, all_runs),
-    )
-    return SearchResult(
-        all_runs, _apply_conditions(view, matching), known_names, newest_count, filter_matches=matching, notes=notes
-    )
+        return _apply_conditions(view, replace(result, problem=problem))
+    result = _join_matches(backend, view, result, matches)
+    result = _add_notes(view, result)
+    return _apply_conditions(view, result)
 
 
-def _add_directions(table: RunTable, statements: tuple[DirectionStatement, ...]) -> RunTable:
-    return with_directions(table, statements) if statements else table
-
-
-def _run_limit(backend: Backend, view: ViewState) -> int:
-    """Return the number of newest runs to read: from the URL, otherwise the default for this kind of backend."""
+def _read_newest_runs(backend: Backend, view: ViewState, statements: tuple[DirectionStatement, ...]) -> RunTable:
+    """Read the newest runs without the filter: as many as the URL says, otherwise the default for this kind of backend."""
     requested_limit = int(view.limit) if view.limit.isdecimal() else 0
-    return min(requested_limit, MAX_RUNS) or DEFAULT_RUN_LIMITS[backend.kind]
+    limit = min(requested_limit, MAX_RUNS) or DEFAULT_RUN_LIMITS[backend.kind]
+    return _read_runs(backend, Search(view.experiment, state=SEARCH_STATES.get(view.state, "active"), limit=limit), statements)
 
 
-def _read_runs(backend: Backend, search: Search) -> RunTable:
-    """Return the runs that match a search, showing progress while reading from a server."""
+def _read_runs(backend: Backend, search: Search, statements: tuple[DirectionStatement, ...] = ()) -> RunTable:
+    """Return the runs that match a search, with these metric directions, showing progress while reading from a server."""
     # Always create the placeholder: if it came and went, the elements below would shift and be redrawn.
     placeholder = st.empty()
     table = cached_runs(backend, search, lambda count: placeholder.caption(f"Reading… {format_count(count, 'run')} so far"))
     placeholder.empty()
-    return table
+    return with_directions(table, statements) if statements else table
+
+
+def _list_runs(backend: Backend, view: ViewState, newest_runs: RunTable) -> SearchResult:
+    """List the newest runs and the older picked ones, with the metric values that the view shows. All of them match so far."""
+    all_runs, stat_notes = _apply_stat(backend, newest_runs, view.stat)
+    if not newest_runs.is_complete:
+        all_runs = _add_older_picks(backend, all_runs, view)
+    newest_count = 0 if newest_runs.is_complete else len(newest_runs)
+    return SearchResult(all_runs, all_runs, collect_known_names(all_runs), newest_count, notes=stat_notes)
+
+
+def _find_matches(
+    backend: Backend, search: Search, newest_runs: RunTable, statements: tuple[DirectionStatement, ...]
+) -> RunTable:
+    """Return the runs that match the filter: from the table if it holds all runs of a local file, otherwise from the backend."""
+    if not search.filter.text:
+        return newest_runs
+    ids = matching_run_ids(search.filter, newest_runs) if backend.path and newest_runs.is_complete else None
+    return subset_for_search(newest_runs, ids, search, len(ids)) if ids is not None else _read_runs(backend, search, statements)
+
+
+def _join_matches(backend: Backend, view: ViewState, result: SearchResult, matches: RunTable) -> SearchResult:
+    """Add the runs that only the filter found, and keep those that match it."""
+    all_runs = result.all_runs
+    if not set(matches.ids) <= set(all_runs.ids):
+        all_runs = join_tables(all_runs, _apply_stat(backend, matches, view.stat)[0])
+    runs = subset_for_search(all_runs, matches.ids, matches.search, matches.total)
+    return replace(result, all_runs=all_runs, runs=runs, filter_matches=runs)
+
+
+def _add_notes(view: ViewState, result: SearchResult) -> SearchResult:
+    """Add what the user should know about the filter, the conditions and the values shown."""
+    run_filter = result.runs.search.filter
+    notes = (
+        *unknown_name_messages(run_filter, result.filter_names),
+        *_last_value_notes(view, run_filter),
+        *_missing_column_notes(result.all_runs, view.facet),
+        *result.notes,
+        *_unknown_direction_notes(view, result.all_runs),
+    )
+    return replace(result, notes=notes)
+
+
+def _apply_conditions(view: ViewState, result: SearchResult) -> SearchResult:
+    """Keep the runs that meet the conditions from the Refine panel: dates, facets and parents."""
+    table = result.runs
+    if view.since or view.until:
+        table = subset(table, run_ids_by_start(table, view.since, view.until))
+    if facets := [facet for text in view.facet if (facet := parse_facet(text)) is not None]:
+        table = subset(table, run_ids_by_facets(table, facets))
+    if view.parent:
+        table = subset(table, children_of(table, view.parent))
+    if view.children == "best" and (metric := _judging_metric(view, table)):
+        table = subset(table, best_children(table, metric))
+    return replace(result, runs=table)
 
 
 def _add_older_picks(backend: Backend, runs: RunTable, view: ViewState) -> RunTable:
@@ -123,7 +163,7 @@ def _add_older_picks(backend: Backend, runs: RunTable, view: ViewState) -> RunTa
     if not older_picks:
         return runs
     id_list = ", ".join(f"'{run_id}'" for run_id in older_picks)
-    search = replace(runs.search, filter=f"attributes.run_id IN ({id_list})")
+    search = replace(runs.search, filter=parse_filter(f"attributes.run_id IN ({id_list})"))
     return join_tables(runs, _apply_stat(backend, replace(_read_runs(backend, search), directions=runs.directions), view.stat)[0])
 
 
@@ -139,9 +179,9 @@ def _missing_column_notes(table: RunTable, facets: Sequence[str]) -> tuple[str, 
     )
 
 
-def _last_value_notes(view: ViewState, clauses: Sequence[Clause]) -> tuple[str, ...]:
+def _last_value_notes(view: ViewState, run_filter: Filter) -> tuple[str, ...]:
     """Note that a filter uses a metric's last value, as in MLflow, even if another value is shown."""
-    if view.stat not in ("best", "min", "max") or all(clause.kind != "metric" for clause in clauses):
+    if view.stat not in ("best", "min", "max") or all(clause.kind != "metric" for clause in run_filter.clauses):
         return ()
     return ("The filter uses the last value of a metric. Conditions under Refine use the value shown.",)
 
@@ -166,27 +206,6 @@ def _cached_metric_stat(
     backend: Backend, table_key: tuple[Search, datetime | None, MetricDirections], stat: Any, _table: RunTable
 ) -> MetricStatTable:
     return read_metric_stat(backend, _table, stat)
-
-
-def _apply_filter(backend: Backend, search: Search, runs: RunTable) -> RunTable:
-    """Apply a filter: on the table if it holds all runs of a local file, otherwise through the backend."""
-    if not search.filter:
-        return runs
-    ids = matching_run_ids(parse_filter(search.filter), runs) if backend.path and runs.is_complete else None
-    return subset_for_search(runs, ids, search, len(ids)) if ids is not None else _read_runs(backend, search)
-
-
-def _apply_conditions(view: ViewState, table: RunTable) -> RunTable:
-    """Apply the conditions from the Refine panel: dates, facets and parents."""
-    if view.since or view.until:
-        table = subset(table, run_ids_by_start(table, view.since, view.until))
-    if facets := [facet for text in view.facet if (facet := parse_facet(text)) is not None]:
-        table = subset(table, run_ids_by_facets(table, facets))
-    if view.parent:
-        table = subset(table, children_of(table, view.parent))
-    if view.children == "best" and (metric := _judging_metric(view, table)):
-        table = subset(table, best_children(table, metric))
-    return table
 
 
 def _judging_metric(view: ViewState, table: RunTable) -> str:

@@ -6,12 +6,13 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.runs.reading.run_reader import count_newer_runs
 from lib.runs.table.types import EPOCH, MAX_RUNS, RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.app.session import now
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_age, format_count
 from lib.ui.pages.compare.filter_panel import count_conditions
 from lib.ui.pages.compare.queries import SearchResult
-from lib.ui.pages.compare.view_state import ViewState, update_url
+from lib.ui.pages.compare.view_state import update_url
 from lib.ui.queries.runs import clear_run_caches
 
 REFRESH_INTERVAL = "15s"
@@ -54,7 +55,7 @@ def _truncation_text(view: ViewState, result: SearchResult) -> str:
     """Return how many runs are shown and which of them the filter searched."""
     matching, newest = result.filter_matches, result.newest_count
     all_text = f"all {format_count(result.all_runs.total, 'run')}" if result.all_runs.total else "all runs"
-    if not view.filter.strip() or matching is None:
+    if matching is None or not matching.search.filter.text:
         total_text = f"of {format_count(result.all_runs.total, 'run')}" if result.all_runs.total else "runs; there are more"
         text = f"Showing the newest {newest:,} {total_text}. Filters search all of them."
     elif matching.is_complete:

@@ -10,8 +10,9 @@ from pandas.io.formats.style import Styler
 
 from lib.runs.table.number_format import short_labels
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.data_table import hashed_key, table_height
-from lib.ui.pages.compare.view_state import ViewState, update_url, view_from_url
+from lib.ui.pages.compare.view_state import update_url, view_from_url
 
 MAX_RUN_NAME_LENGTH = 18
 """Characters that fit into the name column."""

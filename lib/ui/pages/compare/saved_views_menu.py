@@ -10,6 +10,7 @@ import streamlit as st
 from lib.backends.backend import Backend
 from lib.runs.edit import saved_views
 from lib.runs.edit.saved_views import SavedView, SavedViews
+from lib.runs.table.view import ViewState
 from lib.ui.app.page_links import backend_query_suffix
 from lib.ui.app.session import ask_user_name, current_backend, now, remember_user_name
 from lib.ui.components import flash
@@ -17,7 +18,7 @@ from lib.ui.components.dialog import Dialog, show_steps
 from lib.ui.components.error_box import error_boundary
 from lib.ui.components.formatting import escape, format_count, format_time
 from lib.ui.components.write_access import write_button_kwargs
-from lib.ui.pages.compare.view_state import QUERY_PARAMETERS, REPEATED_PARAMETERS, ViewState, share_link, update_url
+from lib.ui.pages.compare.view_state import QUERY_PARAMETERS, REPEATED_PARAMETERS, share_link, update_url
 from lib.ui.queries.runs import CACHE_SECONDS, ExperimentList
 
 MENU_KEY = "compare.views.menu"

@@ -8,10 +8,11 @@ from lib.runs.analysis.comparison import MAX_RUNS, ComparisonRow, compare_runs, 
 from lib.runs.plots.style import LETTERS
 from lib.runs.table.run_table import column_direction, subset, test_row_count, top_two_runs
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.app.page_links import page_link
 from lib.ui.components.formatting import NBSP, escape, format_count
 from lib.ui.components.layout import card, show_empty_state, show_table
-from lib.ui.pages.compare.view_state import ViewState, update_url
+from lib.ui.pages.compare.view_state import update_url
 
 LINE_SYMBOLS = ("━", "╍", "┅", "━╍")
 SHOWN_KINDS = ("metric", "parameter", "data", "code")

@@ -11,6 +11,7 @@ from lib.backends.backend import Backend
 from lib.runs.analysis.run_tree import TreeRow, build_run_tree
 from lib.runs.table.run_table import METRIC_PREFIX, ConstantParam, column_direction, constant_params, sort_runs, subset
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.components.formatting import escape, format_count
 from lib.ui.components.layout import card, lazy_popover
 from lib.ui.pages.compare.columns import (
@@ -27,7 +28,7 @@ from lib.ui.pages.compare.columns import (
     visible_columns,
 )
 from lib.ui.pages.compare.run_picker import PickerTable, run_names, show_run_picker
-from lib.ui.pages.compare.view_state import ViewState, bind_widget, column_label, unique_labels, update_url
+from lib.ui.pages.compare.view_state import bind_widget, column_label, unique_labels, update_url
 
 MAX_VISIBLE_ROWS = 10
 MAX_CONSTANTS = 6

@@ -6,6 +6,7 @@ from lib.backends.backend import Backend
 from lib.backends.capabilities import read_capabilities
 from lib.runs.table.run_table import METRIC_PREFIX, BestRun, find_best_run, metric_columns, points_per_row
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 from lib.ui.app.page_links import switch_page
 from lib.ui.components import flash
 from lib.ui.components.formatting import escape, format_count, format_metric
@@ -20,7 +21,6 @@ from lib.ui.pages.compare.view_state import (
     COLOR_BY_EXPERIMENT,
     PLOT_NAMES,
     STATS,
-    ViewState,
     bind_widget,
     change_experiment,
     column_label,

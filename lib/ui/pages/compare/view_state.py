@@ -6,7 +6,7 @@ other page may use. Here a widget is set from the URL before it is drawn, and wr
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,54 +26,13 @@ from lib.runs.table.run_table import (
     varying_params,
 )
 from lib.runs.table.types import RunTable
+from lib.runs.table.view import ViewState
 
 LAST_VIEW_KEY = "compare.last"
 PLOT_NAMES = ("Parallel", "Scatter", "Box", "Contour", "Curves", "Groups", "Importance", "Differences", "Artifacts")
 COLOR_BY_EXPERIMENT = "experiment"
 """A flag in `mark`: runs of several experiments are coloured by experiment instead of a metric."""
 STATS = ("last", "best", "min", "max")
-
-
-@dataclass(frozen=True)
-class ViewState:
-    """The URL parameters. Columns are named as in a filter; `pick` holds run ids in the order they were picked.
-
-    Runs: `experiment` ids, `filter` (MLflow's syntax), `facet` conditions, `since` and `until`, `state`, `children` (shown, hidden,
-    best), `parent` (only its children), and the read `limit`. Metric value: `stat`. Chart: `plot` with its options; `base` is the
-    baseline run. Table: `sort`, `order`, `columns` and `pin`.
-    """
-
-    experiment: tuple[str, ...] = ()
-    filter: str = ""
-    facet: tuple[str, ...] = ()
-    since: str = ""
-    until: str = ""
-    state: str = ""
-    children: str = ""
-    parent: str = ""
-    limit: str = ""
-    stat: str = ""
-    color: str = ""
-    plot: str = ""
-    x: str = ""
-    y: str = ""
-    z: str = ""
-    by: tuple[str, ...] = ()
-    axes: tuple[str, ...] = ()
-    log: tuple[str, ...] = ()
-    range: tuple[str, ...] = ()
-    along: str = ""
-    smooth: str = ""
-    mark: tuple[str, ...] = ()
-    path: str = ""
-    base: str = ""
-    sort: str = ""
-    order: str = ""
-    columns: tuple[str, ...] = ()
-    pin: tuple[str, ...] = ()
-    only: str = ""
-    pick: tuple[str, ...] = ()
-
 
 QUERY_PARAMETERS = tuple(field.name for field in fields(ViewState))
 REPEATED_PARAMETERS = tuple(field.name for field in fields(ViewState) if field.default == ())
