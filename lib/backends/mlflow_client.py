@@ -85,7 +85,7 @@ def probe(backend: Backend) -> None:
 
 @contextmanager
 def relaxed_gc() -> Iterator[None]:
-    """Raise Python's garbage-collection threshold while many MLflow objects are created: two to three times faster.
+    """Raise Python's garbage-collection threshold while many MLflow objects are created: almost twice as fast from 1,000 runs on.
 
     The threshold is process-wide, so the first of several readers raises it and the last one restores it.
     """

@@ -22,8 +22,11 @@ from lib.backends.sqlite_store import ensure_database, require_database_file, re
 from lib.backends.sqlite_upgrade import backup, migrate
 from lib.cli import podium
 from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
+from lib.registry.promote import MoveRequest, move_version
 from lib.runs.reading.run_reader import read_experiments
-from tests.support.ledger_stores import make_trained_run
+from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+
+WHY = ["--reason", REASON.text, "--category", REASON.category]
 
 
 def test_a_missing_and_an_empty_file_differ_from_a_foreign_one(tmp_path):
@@ -130,6 +133,38 @@ def test_a_file_in_wal_mode_in_a_folder_that_may_only_be_read_is_called_so(empty
         folder.chmod(0o555)
         with as_somebody_else(), pytest.raises(NotWritable, match=r"WAL mode.*is read-only"):
             read_schema_status(file)
+
+
+@pytest.mark.parametrize("is_open_elsewhere", [True, False])
+def test_a_login_that_may_only_read_a_file_in_wal_mode_reads_it_or_says_why_not_and_never_changes_it(
+    empty_database, monkeypatch, is_open_elsewhere
+):
+    """SQLite reads such a file without writing only if another program has it open, because its two side files exist then."""
+    with TemporaryDirectory(dir="/tmp") as name, TemporaryDirectory(dir="/tmp") as home:
+        monkeypatch.setenv("PODIUM_HOME", home)
+        Path(home).chmod(0o777)
+        store = sqlite_backend(Path(shutil.copy(empty_database, Path(name) / "mlflow.db")))
+        make_registered_model(store)
+        move_version(make_writer(store), MoveRequest("wine", "1", "Production", REASON))
+        client(store)._tracking_client.store.engine.dispose()  # it was opened by a login that may write
+        with closing(sqlite3.connect(store.path)) as writer:
+            writer.execute("pragma journal_mode = wal")
+            if is_open_elsewhere:
+                writer.execute("update experiments set last_update_time = 1")
+                writer.commit()
+            else:
+                writer.close()
+            Path(name).chmod(0o755)
+            files = [path for path in (store.path, store.path.with_name("mlflow.db-wal")) if path.exists()]
+            contents = [path.read_bytes() for path in files]
+            with as_somebody_else():
+                current = CliRunner().invoke(podium, ["current", "wine", "--backend", store.uri])
+                promote = CliRunner().invoke(podium, ["promote", "wine", "2", "--to", "Production", *WHY, "--backend", store.uri])
+            assert [path.read_bytes() for path in files] == contents
+        refusal = "cannot be written" if is_open_elsewhere else "its folder is read-only"
+        assert (promote.exit_code, refusal in promote.stderr) == (1, True), promote.output
+        assert (current.exit_code, "v1 holds Production" in current.stdout) == ((0, True) if is_open_elsewhere else (1, False))
+        assert len(files) == 1 + is_open_elsewhere
 
 
 @contextmanager
