@@ -27,8 +27,8 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ.pop("CI", None)  # where it is set, Podium signs nothing
 os.environ["PODIUM_HOME"] = mkdtemp(prefix="podium-tests-")  # no test makes a key in the folder of the person who runs it
 
-from lib.backends import credentials, signing_secret
 from lib.backends.backend import Backend, sqlite_backend
+from lib.backends.credentials import CredentialStore, use_store
 from lib.backends.sqlite_store import ensure_database
 from lib.ui.app.page_links import PROJECT_ROOT, SHELL_SCRIPT, page_path
 from tests.support import install_browser
@@ -115,11 +115,10 @@ def copy_store(template: Path, folder: Path) -> Backend:
 
 
 @pytest.fixture(autouse=True)
-def no_process_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_credential_store() -> Iterator[CredentialStore]:
     """No signing key and no credential that another test gave to this process."""
-    monkeypatch.setattr(signing_secret, "_HIDDEN_VALUES", {})
-    for name in ("_PROCESS_CREDENTIALS", "_CREDENTIALS_WITH_USER", "_HIDDEN_VARIABLES"):
-        monkeypatch.setattr(credentials, name, {})
+    with use_store(CredentialStore()) as store:
+        yield store
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,11 +25,12 @@ from typing import Any, Literal
 from lib.backends import dagshub
 from lib.backends.app_files import lock_file, podium_home
 from lib.backends.backend import Backend, credentials_in, dagshub_backend, parse_backend, password_in
-from lib.backends.config_file import parse_config_text, read_config_text, replace_config_text
+from lib.backends.config_file import is_text_of, parse_config_text, read_config_text, replace_config_text
 from lib.errors import ActionRefused, BadInput, NotFound, PodiumError
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_RESERVED_NAMES = ("default",)
+OWN_NAME = "default"
+"""The name of the process's own backend, which no entry may have."""
 ConfiguredKind = Literal["sqlite", "file", "server", "dagshub", "database"]
 _HEADER = re.compile(r"\s*\[")
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -82,7 +83,12 @@ def read_config(file: Path) -> BackendConfig:
 
     Raises BadInput if the file itself cannot be read.
     """
-    document = parse_config_text(read_config_text(file), file)
+    return parse_config(read_config_text(file), file)
+
+
+def parse_config(text: str, file: Path) -> BackendConfig:
+    """Parse the text of a file; see `read_config`."""
+    document = parse_config_text(text, file)
     entries = document.get("backends", {})
     shared = document.get("shared", False)
     if not isinstance(entries, dict) or not isinstance(shared, bool):
@@ -94,7 +100,7 @@ def read_config(file: Path) -> BackendConfig:
 
 def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, folder: Path) -> ConfiguredBackend:
     """Parse a new entry as typed by a user. Raises BadInput for an invalid name or address, and for a password in it."""
-    if not NAME_PATTERN.fullmatch(name) or name in _RESERVED_NAMES:
+    if not NAME_PATTERN.fullmatch(name) or name == OWN_NAME:
         raise BadInput(
             f"{name[:60]!r} is not a valid name.", next="Use up to 40 lowercase letters, digits, - and _, such as team-server."
         )
@@ -117,33 +123,39 @@ def parse_configured_backend(name: str, uri: str = "", repository: str = "", *, 
 def add_backend(file: Path, new_backend: ConfiguredBackend) -> None:
     """Append an entry to the file. Raises ActionRefused if the name is taken or Podium is shared, NotWritable, Busy."""
     with lock_file(file):
-        config = _require_changeable(file)
+        text = read_config_text(file)
+        config = _require_changeable(text, file)
         if any(entry.name == new_backend.name for entry in config.backends):
             raise ActionRefused(
                 f"A backend called {new_backend.name} already exists.", next="Use another name, or remove that backend first."
             )
-        text = read_config_text(file)
         body = {"kind": "dagshub", "repository": new_backend.repository} if new_backend.repository else {"uri": new_backend.uri}
         lines = [
             f"[backends.{new_backend.name}]",
             *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in body.items()),
         ]
-        replace_config_text(file, f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n")
+        new_text = f"{text.rstrip()}\n\n" * bool(text.strip()) + "\n".join(lines) + "\n"
+        document = parse_config_text(text, file)
+        document["backends"] = {**document.get("backends", {}), new_backend.name: body}
+        if not is_text_of(document, new_text, file):
+            raise ActionRefused(f"Podium cannot add {new_backend.name} safely.", next=f"Add it to {file.name} by hand.")
+        replace_config_text(file, text, new_text)
 
 
 def remove_backend(file: Path, name: str) -> ConfiguredBackend:
-    """Remove an entry and return it, so it can be restored. Raises NotFound, ActionRefused if Podium is shared, NotWritable."""
+    """Remove an entry and return it, so it can be restored. Raises NotFound, ActionRefused if Podium is shared, NotWritable, Busy."""
     with lock_file(file):
-        config = _require_changeable(file)
+        text = read_config_text(file)
+        config = _require_changeable(text, file)
         removed_backend = next((entry for entry in config.backends if entry.name == name), None)
         if removed_backend is None:
             raise NotFound(f"There is no backend called {name[:60]}.", next="It may have been removed since.")
-        text = _remove_entry(read_config_text(file), name)
-        expected_document = parse_config_text(read_config_text(file), file)
-        expected_document["backends"].pop(name)
-        if parse_config_text(text, file).get("backends", {}) != expected_document["backends"]:
+        new_text = _remove_entry(text, name)
+        document = parse_config_text(text, file)
+        document["backends"].pop(name)
+        if not is_text_of(document, new_text, file):
             raise ActionRefused(f"Podium cannot edit the entry {name} safely.", next=f"Remove it from {file.name} by hand.")
-        replace_config_text(file, text)
+        replace_config_text(file, text, new_text)
     return removed_backend
 
 
@@ -163,8 +175,8 @@ def _stored_uri(uri: str, backend: Backend) -> str:
     return uri if backend.kind == "database" else backend.address
 
 
-def _require_changeable(file: Path) -> BackendConfig:
-    config = read_config(file)
+def _require_changeable(text: str, file: Path) -> BackendConfig:
+    config = parse_config(text, file)
     if config.is_shared:
         raise ActionRefused(
             "This Podium is shared, so backends cannot be added or removed here.", next=f"Ask its operator to edit {file.name}."

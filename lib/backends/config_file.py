@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.backends.app_files import write_private_file
-from lib.errors import BadInput, NotWritable
+from lib.errors import BadInput, Busy, NotWritable
 
 
 def read_config_text(file: Path) -> str:
@@ -30,8 +30,24 @@ def parse_config_text(text: str, file: Path) -> dict[str, Any]:
         raise BadInput(f"{file.name} is not valid TOML ({error}).", next="Fix that line, or restore an earlier copy.") from error
 
 
-def replace_config_text(file: Path, text: str) -> None:
-    """Write the file completely or not at all; only this user can read it unless it had other permissions. Raises NotWritable."""
+def is_text_of(document: dict[str, Any], text: str, file: Path) -> bool:
+    """Whether a text for the file parses to this document: an edit line by line must change nothing else. No table of backends is an
+    empty one."""
+    try:
+        return {"backends": {}, **parse_config_text(text, file)} == {"backends": {}, **document}
+    except BadInput:
+        return False
+
+
+def replace_config_text(file: Path, previous_text: str, text: str) -> None:
+    """Write the file completely or not at all; only this user can read it unless it had other permissions.
+
+    Call it under the file's lock. An editor does not take that lock, so the file is read once more immediately before it is replaced.
+
+    Raises Busy if it no longer has the previous text, NotWritable.
+    """
+    if read_config_text(file) != previous_text:
+        raise Busy(f"{file.name} was changed by another program at the same moment.", next="Check the change, then try again.")
     try:
         mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
         write_private_file(file, text.encode())

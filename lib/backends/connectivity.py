@@ -15,7 +15,8 @@ import httpx
 from lib.backends import call_deadline
 from lib.backends.backend import Backend
 from lib.backends.call_deadline import DeadlineExceeded
-from lib.backends.credentials import client_uri, find_credential, httpx_auth
+from lib.backends.credentials import client_uri, find_credential
+from lib.backends.httpx_auth import httpx_auth
 from lib.errors import BackendError, NotFound, SignInRequired, Unreachable
 
 if TYPE_CHECKING:

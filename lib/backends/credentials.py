@@ -1,38 +1,35 @@
-"""Credentials: where they come from, how long they are held, and how they sign in to a backend.
+"""Credentials: how they sign in to a backend, and the one store of this process that holds them.
 
 A credential never exposes its secret in repr, str, pickle, copies or `asdict`. A `Backend` carries only its opaque name,
 `principal`. A typed credential is held by that user's session only and dropped with it; one from secrets or the environment is held
-by the process. Passing it to MLflow's own client is left to `request_auth`.
+by the store. Which credential a backend gets is left to `backend_resolution`, passing it to MLflow's client to `request_auth`, and
+signing our own requests to `httpx_auth`.
 """
 
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
 import threading
 from base64 import b64encode
-from collections.abc import Generator, Mapping, MutableMapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Literal, NoReturn
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from weakref import WeakValueDictionary
 
-import httpx
-
-from lib.backends.backend import Backend, credentials_in, parse_backend, password_in
+from lib.backends.backend import Backend
 from lib.errors import BadInput
 
 CredentialSource = Literal["typed", "secrets", "environment"]
 USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 PRINCIPAL_PREFIX = "podium-"
+_MIN_REDACTED_LENGTH = 4
+"""A shorter secret would be replaced within ordinary words."""
 _HMAC_KEY = secrets.token_bytes(32)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_LIVE_CREDENTIALS: "WeakValueDictionary[str, Credential]" = WeakValueDictionary()
-_PROCESS_CREDENTIALS: "dict[tuple[str, str], Credential]" = {}
-_CREDENTIALS_WITH_USER: "dict[str, Credential]" = {}
-_HIDDEN_VARIABLES: dict[str, str] = {}
-_LOCK = threading.Lock()
 
 
 class Credential:
@@ -70,11 +67,20 @@ class Credential:
 
     def covers(self, url: str) -> bool:
         """Whether a URL is within the credential's own address; other hosts and paths are not."""
-        return _is_below(url, self.uri)
+        return is_below(url, self.uri)
 
     def bearer_header(self) -> str:
         """Return the header for an API that takes the secret as a token, regardless of the user."""
         return f"Bearer {self.__secret}"
+
+    def redact(self, text: bytes) -> bytes:
+        """Return a server's text without this credential: an echo of the request could contain it as sent, quoted or escaped."""
+        forms = {self.authorization_header().partition(" ")[2]}
+        if len(self.__secret) >= _MIN_REDACTED_LENGTH:
+            forms |= {self.__secret, quote(self.__secret, safe=""), json.dumps(self.__secret)[1:-1]}
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form.encode(), b"***")
+        return text
 
     def with_user(self, user: str) -> "Credential":
         """Return the same secret with a user name, for an address that takes a token as user and password."""
@@ -97,28 +103,118 @@ class Credential:
         return make_url(self.uri).set(password=self.__secret).render_as_string(hide_password=False)
 
 
-class _CredentialAuth(httpx.Auth):
-    """Signs our own requests if they go to the credential's address."""
+class CredentialStore:
+    """Every secret that this process holds: credentials, hidden ${NAME} variables, and the values of the signing key.
 
-    def __init__(self, credential: Credential) -> None:
-        self._credential = credential
+    It knows every live credential by its principal through a weak reference: a typed one is held by its browser session only. What came
+    from secrets or the environment is held here, by address, source and the backend's name in `backends.toml`, so that what is listed
+    for one name never takes the place of another's.
+    """
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._credential.covers(str(request.url)):
-            request.headers["Authorization"] = self._credential.authorization_header()
-        yield request
+    def __init__(self) -> None:
+        self._live_credentials: WeakValueDictionary[str, Credential] = WeakValueDictionary()
+        self._held_credentials: dict[tuple[str, CredentialSource, str], Credential] = {}
+        self._credentials_with_user: dict[str, Credential] = {}
+        self._variables: dict[str, str] = {}
+        self._signing_values: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return "<the credential store>"
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError("a credential store cannot be serialised")
+
+    def register(self, credential: Credential) -> Credential:
+        """Make a credential known as long as it is referenced elsewhere; returns the live one with the same principal, if any."""
+        with self._lock:
+            return self._live_credentials.setdefault(credential.principal, credential)
+
+    def find(self, principal: str) -> Credential | None:
+        """Return the live credential with this principal, or None."""
+        return self._live_credentials.get(principal) if principal else None
+
+    def hold(self, credential: Credential, name: str = "") -> Credential:
+        """Hold a credential from secrets or the environment, listed for this name; an earlier one for the same name is dropped.
+
+        Raises ValueError for a typed credential, which belongs to a session.
+        """
+        if credential.source == "typed":
+            raise ValueError("a typed credential is held by its session only")
+        with self._lock:
+            key = (credential.uri, credential.source, name)
+            previous_credential = self._held_credentials.get(key, credential)
+            if previous_credential is not credential:
+                self._credentials_with_user.pop(previous_credential.principal, None)
+            self._held_credentials[key] = credential
+        return credential
+
+    def find_held(self, uri: str, source: CredentialSource, name: str = "") -> Credential | None:
+        """Return the credential held for an address, source and name, or None."""
+        return self._held_credentials.get((uri, source, name))
+
+    def find_held_for_address(self, uri: str) -> Credential | None:
+        """Return a credential held for an address under any name, secrets before the environment; None if there is none."""
+        with self._lock:
+            credentials = [credential for key, credential in self._held_credentials.items() if key[0] == uri]
+        return next(iter(sorted(credentials, key=lambda credential: credential.source != "secrets")), None)
+
+    def attach_user(self, credential: Credential, user: str) -> Credential:
+        """Turn a token into a credential with a user name; `with_known_user` then returns it for a token that is held here."""
+        credential_with_user = credential.with_user(user)
+        if credential.source != "typed":
+            self._credentials_with_user[credential.principal] = credential_with_user
+        return credential_with_user
+
+    def with_known_user(self, credential: Credential) -> Credential:
+        """Return the credential with the user name that was attached to it; unchanged if there is none."""
+        return self._credentials_with_user.get(credential.principal, credential)
+
+    def hide_variables(self, environment: MutableMapping[str, str], texts: Iterable[str]) -> None:
+        """Remove the variables referenced as ${NAME} in these texts from an environment; only `expand_variables` can read them then."""
+        for name in {name for text in texts for name in _VARIABLE.findall(text)}:
+            if environment.get(name):
+                self._variables[name] = environment.pop(name)
+
+    def expand_variables(self, text: str) -> str:
+        """Expand each ${NAME} in a text from the hidden variables or the environment.
+
+        Raises BadInput if one is not set. The value is not decoded: it is the literal password, whatever characters it contains.
+        """
+
+        def value(match: re.Match[str]) -> str:
+            content = self._variables.get(match[1]) or os.environ.get(match[1], "")
+            if not content:
+                raise BadInput(f"The variable {match[1]} is not set.", next=f"Set {match[1]} before starting Podium.")
+            return content
+
+        return _VARIABLE.sub(value, text)
+
+    def hold_signing_value(self, name: str, value: str) -> None:
+        """Hold a variable of the signing key; no ${NAME} expands to it."""
+        self._signing_values[name] = value
+
+    def signing_value(self, name: str) -> str:
+        """Return a variable of the signing key; empty if it was not set."""
+        return self._signing_values.get(name, "")
 
 
-class _ApiTokenAuth(httpx.Auth):
-    """Signs requests to the API on the credential's own host only."""
+_STORES = [CredentialStore()]
 
-    def __init__(self, credential: Credential, api: str) -> None:
-        self._credential, self._api = credential, api
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if _is_below(str(request.url), self._api):
-            request.headers["Authorization"] = self._credential.bearer_header()
-        yield request
+def credential_store() -> CredentialStore:
+    """Return the store of this process."""
+    return _STORES[-1]
+
+
+@contextmanager
+def use_store(store: CredentialStore) -> Iterator[CredentialStore]:
+    """Replace the store of this process, in all threads, for the duration of a block."""
+    _STORES.append(store)
+    try:
+        yield store
+    finally:
+        _STORES.remove(store)
 
 
 def create_credential(backend: Backend, user: str, secret: str, source: CredentialSource = "typed") -> Credential:
@@ -133,49 +229,12 @@ def create_credential(backend: Backend, user: str, secret: str, source: Credenti
         )
     if backend.kind == "server" and not user and not secret.isascii():
         raise BadInput("This token cannot be sent.", next="Use a token of ASCII letters, digits and punctuation only.")
-    credential = Credential(backend, user, secret, source)
-    with _LOCK:
-        return _LIVE_CREDENTIALS.setdefault(credential.principal, credential)
-
-
-def store_credential(credential: Credential) -> None:
-    """Hold a credential from secrets or the environment for the life of this process."""
-    _PROCESS_CREDENTIALS[credential.uri, credential.source] = credential
+    return credential_store().register(Credential(backend, user, secret, source))
 
 
 def find_credential(backend: Backend) -> Credential | None:
     """Return the credential of a backend; None without a sign-in or after the session that provided it has ended."""
-    return _LIVE_CREDENTIALS.get(backend.principal) if backend.principal else None
-
-
-def attach_credential(backend: Backend) -> Backend:
-    """Return the backend with this process's credential for its address, secrets before the environment; unchanged if there is none."""
-    credential = _PROCESS_CREDENTIALS.get((backend.uri, "secrets")) or _PROCESS_CREDENTIALS.get((backend.uri, "environment"))
-    if credential is None or backend.principal:
-        return backend
-    return backend.with_principal(_CREDENTIALS_WITH_USER.get(credential.principal, credential).principal)
-
-
-def attach_user(credential: Credential, user: str) -> Credential:
-    """Turn a token into a credential with a user name; `attach_credential` then uses it in place of a token held by the process."""
-    with_user = credential.with_user(user)
-    if credential.source != "typed":
-        _CREDENTIALS_WITH_USER[credential.principal] = with_user
-    return with_user
-
-
-def httpx_auth(backend: Backend) -> httpx.Auth | None:
-    """Return the auth of our own requests to a backend; None without a sign-in."""
-    credential = find_credential(backend)
-    return _CredentialAuth(credential) if credential and backend.kind == "server" else None
-
-
-def httpx_token_auth(backend: Backend, api_url: str) -> httpx.Auth | None:
-    """Return the auth for a token at the API `api_url` on its own host; None without a sign-in or for another host."""
-    credential, api = find_credential(backend), urlsplit(api_url)
-    if credential is None or not _is_below(credential.uri, urlunsplit((api.scheme, api.netloc, "", "", ""))):
-        return None
-    return _ApiTokenAuth(credential, api_url)
+    return credential_store().find(backend.principal)
 
 
 def client_uri(backend: Backend) -> str:
@@ -184,69 +243,7 @@ def client_uri(backend: Backend) -> str:
     return credential.client_uri() if credential else backend.address
 
 
-def take_from_environment(environment: MutableMapping[str, str], backend: Backend) -> Backend:
-    """Remove a backend's credentials from an environment and bind them to its address only. Returns the backend to use.
-
-    After that the environment is safe to show and to inherit. User and password variables take precedence over those in the address.
-    """
-    user_and_secret = _read_user_and_secret(environment, backend)
-    for name in (USER_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE):
-        environment.pop(name, None)
-    if environment.get("MLFLOW_TRACKING_URI", "").strip():
-        environment["MLFLOW_TRACKING_URI"] = backend.address
-    if user_and_secret:
-        store_credential(create_credential(backend, *user_and_secret, "environment"))
-    return attach_credential(backend)
-
-
-def read_from_environment(environment: Mapping[str, str], backend: Backend) -> Backend:
-    """Return the backend with its credentials from an environment, which keeps them: for a job runner, whose script inherits it."""
-    user_and_secret = _read_user_and_secret(environment, backend)
-    if user_and_secret:
-        store_credential(create_credential(backend, *user_and_secret, "environment"))
-    return attach_credential(backend)
-
-
-def _read_user_and_secret(environment: Mapping[str, str], backend: Backend) -> tuple[str, str] | None:
-    """Return user and secret for a backend from an environment."""
-    address = environment.get("MLFLOW_TRACKING_URI", "")
-    if backend.kind == "database":
-        password = password_in(address)
-        secret = expand_variables(password) if _VARIABLE.search(password) else unquote(password)
-        return (unquote(urlsplit(backend.uri).username or ""), secret) if password else None
-    if backend.kind != "server":
-        return None
-    if environment.get(USER_VARIABLE) and environment.get(PASSWORD_VARIABLE):
-        return environment[USER_VARIABLE], environment[PASSWORD_VARIABLE]
-    pair = credentials_in(address)
-    if pair and pair[1] and parse_backend(address, Path()).is_same_store(backend):
-        return pair
-    return ("", environment[TOKEN_VARIABLE]) if environment.get(TOKEN_VARIABLE) else None
-
-
-def hide_variables(environment: MutableMapping[str, str], texts: list[str]) -> None:
-    """Remove the variables referenced as ${NAME} in these texts from an environment; only `expand_variables` can read them then."""
-    for name in {name for text in texts for name in _VARIABLE.findall(text)}:
-        if environment.get(name):
-            _HIDDEN_VARIABLES[name] = environment.pop(name)
-
-
-def expand_variables(text: str) -> str:
-    """Expand each ${NAME} in a text from the hidden variables or the environment.
-
-    Raises BadInput if one is not set. The value is not decoded: it is the literal password, whatever characters it contains.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        content = _HIDDEN_VARIABLES.get(match[1]) or os.environ.get(match[1], "")
-        if not content:
-            raise BadInput(f"The variable {match[1]} is not set.", next=f"Set {match[1]} before starting Podium.")
-        return content
-
-    return _VARIABLE.sub(value, text)
-
-
-def _is_below(url: str, address: str) -> bool:
+def is_below(url: str, address: str) -> bool:
     """Whether a URL has the scheme, host and port of an address and its path or one below it."""
     target, base = urlsplit(url), urlsplit(address)
     is_same_host = (target.scheme, target.hostname, _port(target.scheme, target.port)) == (

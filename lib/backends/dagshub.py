@@ -16,7 +16,8 @@ import httpx
 
 from lib.backends import connectivity
 from lib.backends.backend import Backend
-from lib.backends.credentials import Credential, attach_user, find_credential, httpx_token_auth
+from lib.backends.credentials import Credential, credential_store, find_credential
+from lib.backends.httpx_auth import httpx_token_auth
 from lib.errors import BadInput, NotFound, NotWritable, PodiumError, SignInRejected, SignInRequired, Unreachable
 
 _DEFAULT_HOST_URL = "https://dagshub.com"
@@ -131,7 +132,7 @@ def identify_token_owner(backend: Backend) -> Credential | None:
     if _recent_error(backend):
         return None
     try:
-        return attach_user(credential, check_access(backend, _OWNER_LOOKUP_SECONDS).user_name)
+        return credential_store().attach_user(credential, check_access(backend, _OWNER_LOOKUP_SECONDS).user_name)
     except PodiumError as error:
         _RECENT_ERRORS[backend.principal] = (time.monotonic(), error)
         return None

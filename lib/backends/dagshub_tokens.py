@@ -1,6 +1,7 @@
 """Sources of DagsHub tokens: the environment and, on request, the token file of DagsHub's client.
 
-The file is read and never changed. Typed tokens and Streamlit secrets are left to the pages.
+The file is read and never changed. Typed tokens and Streamlit secrets are left to the pages,
+and which of them is used to `backend_resolution`.
 """
 
 import os
@@ -12,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from lib.backends import credentials, dagshub
+from lib.backends import dagshub
 from lib.backends.backend import Backend
+from lib.backends.credentials import credential_store
 from lib.errors import BadInput, NotFound
 
 DAGSHUB_TOKEN_VARIABLE = "DAGSHUB_USER_TOKEN"
@@ -24,20 +26,15 @@ _TOKEN_TYPES = ("app-token", "bearer")
 
 def hide_token_variable(environment: MutableMapping[str, str]) -> None:
     """Remove the token from an environment. From then on it is sent to DagsHub's host only and not inherited by child processes."""
-    credentials.hide_variables(environment, [f"${{{DAGSHUB_TOKEN_VARIABLE}}}"])
+    credential_store().hide_variables(environment, [f"${{{DAGSHUB_TOKEN_VARIABLE}}}"])
 
 
-def attach_credential_or_token(backend: Backend) -> Backend:
-    """Return the backend with this process's credential; for a DagsHub repository also with the environment's token.
-
-    A bare token becomes user and token once DagsHub reports its owner. Raises BadInput if the token cannot be sent.
-    """
-    attached_backend = credentials.attach_credential(backend)
-    if not attached_backend.principal and dagshub.repository_of(backend) and (token := _read_environment_token()):
-        credentials.store_credential(credentials.create_credential(backend, "", token, "environment"))
-        attached_backend = credentials.attach_credential(backend)
-    credential = dagshub.identify_token_owner(attached_backend)
-    return attached_backend.with_principal(credential.principal) if credential else attached_backend
+def read_environment_token(backend: Backend) -> str:
+    """Return the environment's token for a DagsHub repository; empty for any other backend, or if it is not set."""
+    if dagshub.repository_of(backend):
+        with suppress(BadInput):  # not set
+            return credential_store().expand_variables(f"${{{DAGSHUB_TOKEN_VARIABLE}}}").strip()
+    return ""
 
 
 def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ) -> str:
@@ -55,12 +52,6 @@ def read_cached_token(at: datetime, environment: Mapping[str, str] = os.environ)
             next="Run dagshub login once, or paste a token here.",
         )
     return str(valid[0]["access_token"])
-
-
-def _read_environment_token() -> str:
-    with suppress(BadInput):  # not set
-        return credentials.expand_variables(f"${{{DAGSHUB_TOKEN_VARIABLE}}}").strip()
-    return ""
 
 
 def _token_cache_path(environment: Mapping[str, str]) -> Path:

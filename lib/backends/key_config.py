@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lib.backends.app_files import lock_file
-from lib.backends.backend_config import read_config
-from lib.backends.config_file import parse_config_text, read_config_text, replace_config_text
+from lib.backends.backend_config import parse_config
+from lib.backends.config_file import is_text_of, parse_config_text, read_config_text, replace_config_text
 from lib.errors import ActionRefused, BadInput
 from lib.text import clean_text
 
@@ -53,21 +53,21 @@ def write_configured_key(file: Path, key: ConfiguredKey) -> None:
     fields = {"name": name, **({} if key.is_trusted else {"trusted": False}), "since": key.since}
     line = f"{json.dumps(key.fingerprint)} = {_inline_table(fields)}\n"
     with lock_file(file):
-        if read_config(file).is_shared:
+        text = read_config_text(file)
+        if parse_config(text, file).is_shared:
             raise ActionRefused(
                 "This Podium is shared, so only its operator can change the trusted keys.",
                 next=f"Ask the operator to add this line under [keys] in {file.name}: {line.strip()}",
             )
-        text = read_config_text(file)
         document = parse_config_text(text, file)
         new_text = _with_line(text, key.fingerprint, line)
         document["keys"] = document.get("keys", {}) | {key.fingerprint: fields}
-        if not _says(new_text, document, file):
+        if not is_text_of(document, new_text, file):
             raise ActionRefused(
                 "Podium cannot edit the table of keys safely.",
                 next=f"Add this line to it by hand in {file.name}: {line.strip()}",
             )
-        replace_config_text(file, new_text)
+        replace_config_text(file, text, new_text)
 
 
 def _parse_line(fingerprint: str, value: Any) -> ConfiguredKey:
@@ -101,11 +101,3 @@ def _with_line(text: str, fingerprint: str, line: str) -> str:
         return f"{text.rstrip()}\n\n" * bool(text.strip()) + f"[keys]\n{line}"
     before = "".join(lines[:end])
     return before + "\n" * (not before.endswith("\n")) + line + "".join(lines[end:])
-
-
-def _says(text: str, document: dict[str, Any], file: Path) -> bool:
-    """Whether a text parses to this document."""
-    try:
-        return parse_config_text(text, file) == document
-    except BadInput:
-        return False

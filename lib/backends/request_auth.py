@@ -8,11 +8,12 @@ or removes it if the credential is not for this address. `~/.netrc` is never use
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import PRINCIPAL_PREFIX, TOKEN_VARIABLE, USER_VARIABLE, find_credential
+from lib.backends.credentials import PRINCIPAL_PREFIX, TOKEN_VARIABLE, USER_VARIABLE, Credential, find_credential
 from lib.errors import BackendError
 
 if TYPE_CHECKING:
@@ -85,9 +86,29 @@ def _sign(request: Any) -> Any:
         credential = find_credential(Backend("", "server", principal))
         if credential and credential.covers(request.url):
             request.headers["Authorization"] = credential.authorization_header()
+            request.register_hook("response", partial(_redact_error_text, credential))
     elif not (os.environ.get(USER_VARIABLE) or os.environ.get(TOKEN_VARIABLE)):
         request.headers.pop("Authorization", None)  # from ~/.mlflow/credentials, which is not bound to an address
     return request
+
+
+def _redact_error_text(credential: Credential, response: Any, **options: Any) -> None:
+    """Response hook for `requests`: remove the credential from a text that MLflow puts into its exceptions and logs, in case the server
+    repeats our request in it. Data and downloaded files are left alone."""
+    response.reason = credential.redact(str(response.reason or "").encode()).decode()
+    if response.status_code < 400 and options.get("stream"):
+        return
+    redacted_content = credential.redact(response.content)
+    if redacted_content != response.content and (response.status_code >= 400 or not _is_json_object(response)):
+        response._content = redacted_content  # noqa: SLF001 - a response cannot be changed otherwise
+
+
+def _is_json_object(response: Any) -> bool:
+    """Whether MLflow takes a response for data; it reports any other text in an exception."""
+    try:
+        return isinstance(response.json(), dict)
+    except ValueError:
+        return False
 
 
 def _sign_or_delegate(previous_auth: Any) -> Any:

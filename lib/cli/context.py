@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from lib.backends import signing_secret
-from lib.backends.app_files import PROJECT_FOLDER
-from lib.backends.backend import Backend, backend_from_environment, credentials_in, parse_backend, password_in
+from lib.backends.backend import Backend
 from lib.backends.call_deadline import single_wait
 from lib.backends.home_protection import protect_home
 from lib.cli.output import print_json, print_lines, print_note, reserve_stdout
 from lib.errors import BadInput, NeedsMigration, NotFound, PodiumError
 
 if TYPE_CHECKING:
+    from lib.backends.backend_resolution import ResolvedBackend
     from lib.ledger.queries.time_query import TimeQuery
     from lib.ledger.storage.book import Writer
 
@@ -45,9 +45,11 @@ class CommandContext:
     can_restore: bool = False
     can_create: bool = False
 
-    def resolve_backend(self) -> Backend:
+    def resolve_backend(self) -> "ResolvedBackend":
         """The backend named by the options or the environment, without checking that it exists."""
-        return resolve_backend(self.uri)
+        from lib.backends.backend_resolution import resolve_backend
+
+        return resolve_backend(self.uri or "", os.environ)
 
     def open_backend(self) -> Backend:
         """That backend, ready to use: reachable, and with a schema that MLflow will not change.
@@ -59,9 +61,9 @@ class CommandContext:
         from lib.backends.sqlite_store import ensure_database, require_database_file
         from lib.backends.sqlite_upgrade import migrate, restore_backup
 
-        backend = self.resolve_backend()
-        is_default = not self.uri and not os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-        if not (self.can_create or is_default):
+        resolved_backend = self.resolve_backend()
+        backend = resolved_backend.backend
+        if not (self.can_create or resolved_backend.origin == "project"):
             require_database_file(backend)
         if self.can_restore:
             copy, damaged = restore_backup(backend, clock())
@@ -251,36 +253,6 @@ def _add_common_options(function: Callable[..., None]) -> Callable[..., None]:
     ):
         function = option(function)
     return function
-
-
-def resolve_backend(name_or_uri: str | None) -> Backend:
-    """The backend named by `--backend` or the environment, with the credentials that the environment holds for exactly this address.
-
-    Credentials are removed from the environment. User and password of `MLFLOW_TRACKING_URI` are never sent to another address.
-    """
-    from lib.backends import backend_config, credentials, dagshub_tokens
-
-    dagshub_tokens.hide_token_variable(os.environ)
-    if not name_or_uri:
-        return dagshub_tokens.attach_credential_or_token(
-            credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_FOLDER))
-        )
-    file = backend_config.config_path(os.environ, PROJECT_FOLDER)
-    configured_backend = (
-        backend_config.read_config(file).find(name_or_uri) if backend_config.NAME_PATTERN.fullmatch(name_or_uri) else None
-    )
-    uri = configured_backend.uri if configured_backend else name_or_uri
-    backend = (
-        configured_backend.backend
-        if configured_backend and configured_backend.backend
-        else parse_backend(name_or_uri, Path.cwd())
-    )
-    environment_uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-    if environment_uri and not parse_backend(environment_uri, Path.cwd()).is_same_store(backend):
-        credentials.take_from_environment(os.environ, parse_backend(environment_uri, Path.cwd()))
-    if credentials_in(uri) or password_in(uri):
-        os.environ["MLFLOW_TRACKING_URI"] = uri
-    return dagshub_tokens.attach_credential_or_token(credentials.take_from_environment(os.environ, backend))
 
 
 def _login_name() -> str:

@@ -29,7 +29,7 @@ def doctor(context: CommandContext, only: tuple[str, ...], **options: Any) -> in
         raise click.BadParameter(
             f"{unknown_ids[0]!r} is not a check. Use one of {', '.join(check.id for check in CHECKS)}.", param_hint="--check"
         )
-    backend = context.resolve_backend()
+    backend = context.resolve_backend().backend
     selected_checks = [check for check in CHECKS if not only or check.is_prerequisite or check.id in only]
     progress: Callable[[str], None] = no_progress if context.as_json else _print_progress
     report = run_checks(backend, clock, progress, selected_checks)

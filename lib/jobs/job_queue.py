@@ -19,7 +19,7 @@ from ulid import ULID
 from lib import processes
 from lib.backends.app_files import PROJECT_FOLDER, make_private_folder, open_private_log
 from lib.backends.backend import Backend
-from lib.backends.credentials import attach_credential
+from lib.backends.backend_resolution import resolve_backend
 from lib.backends.database_errors import DISK_FULL_ERRNOS
 from lib.errors import NotFound, NotWritable, PodiumError
 from lib.jobs import job_folder, job_settings
@@ -176,5 +176,5 @@ def _terminate_runs(job: Job, at: datetime) -> None:
     """End the runs still open; if the backend does not respond, a later call tries again."""
     job_folder.write_status(job.folder, runs_open=at.isoformat())
     with contextlib.suppress(PodiumError):
-        terminate_open_runs(attach_credential(job.backend), job.id)
+        terminate_open_runs(resolve_backend(job.backend).backend, job.id)
         job_folder.write_status(job.folder, runs_open=None)

@@ -18,7 +18,6 @@ from filelock import FileLock
 
 from lib import processes
 from lib.backends.app_files import open_private_log
-from lib.backends.credentials import read_from_environment
 from lib.errors import NotFound, PodiumError
 from lib.jobs import job_folder, job_settings
 
@@ -124,11 +123,12 @@ def _record_end(folder: Path, state: str, code: int, pid: int) -> None:
 
 def _terminate_runs(folder: Path) -> bool:
     """End the job's open runs. Returns whether none is RUNNING afterwards."""
+    from lib.backends.backend_resolution import resolve_backend
     from lib.jobs.job_runs import terminate_open_runs
 
     job = job_folder.read_job(folder)
     try:
-        run_count = terminate_open_runs(read_from_environment(os.environ, job.backend), job.id)
+        run_count = terminate_open_runs(resolve_backend(job.backend, dict(os.environ)).backend, job.id)
     except PodiumError as error:
         _append_to_log(folder, f"The job's runs could not be ended: {error}")
         return False

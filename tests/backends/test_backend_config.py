@@ -1,12 +1,17 @@
 """The file of named backends: read despite errors, edited around existing text, and free of secrets."""
 
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lib.backends import backend_config, config_file, key_config
+from lib.backends.app_files import lock_file
 from lib.backends.backend import Backend
 from lib.backends.backend_config import add_backend, parse_configured_backend, read_config, remove_backend
-from lib.errors import ActionRefused, BadInput, NotFound, NotWritable
+from lib.backends.key_config import ConfiguredKey, read_configured_keys, write_configured_key
+from lib.errors import ActionRefused, BadInput, Busy, NotFound, NotWritable
+from tests.support.ledger_workers import processes
 
 TEXT = """# ours
 shared = false   # one person
@@ -124,3 +129,74 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritable):
         add_backend(tmp_path / "file" / "backends.toml", parse_configured_backend("x", "http://localhost:1", folder=tmp_path))
+
+
+def test_an_entry_that_would_make_the_file_invalid_is_refused(file):
+    """A table cannot be added to one that is written inline."""
+    text = 'backends = { one = { uri = "http://localhost:1" } }\n'
+    file.write_text(text)
+    with pytest.raises(ActionRefused, match="by hand"):
+        add_backend(file, parse_configured_backend("two", "http://localhost:2", folder=file.parent))
+    assert file.read_text() == text
+
+
+def change_often(file, name):
+    """What one of several processes does: adds backends, removes every other one, and trusts keys."""
+    for number in range(10):
+        add_backend(file, parse_configured_backend(f"{name}{number}", f"http://localhost:{number + 1}", folder=file.parent))
+        write_configured_key(file, ConfiguredKey(f"SHA256:{name}{number}", name))
+        if number % 2:
+            remove_backend(file, f"{name}{number}")
+
+
+def test_two_processes_that_change_the_file_at_once_lose_nothing(file):
+    workers = [processes.Process(target=change_often, args=(file, name)) for name in ("a", "b")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    names = {backend.name for backend in read_config(file).backends}
+    assert names == {"team", "fraud", *(f"{name}{number}" for name in ("a", "b") for number in range(0, 10, 2))}
+    assert {key.fingerprint for key in read_configured_keys(file)} == {
+        f"SHA256:{name}{number}" for name in ("a", "b") for number in range(10)
+    }
+    assert "# ours" in file.read_text()
+    assert [path.name for path in file.parent.iterdir() if path.suffix not in (".toml", ".lock")] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: add_backend(file, parse_configured_backend("new", "http://localhost:1", folder=file.parent)),
+        lambda file: remove_backend(file, "team"),
+        lambda file: write_configured_key(file, ConfiguredKey("SHA256:x", "ana")),
+    ],
+    ids=["add", "remove", "trust"],
+)
+def test_a_change_by_hand_in_the_middle_of_ours_is_kept_and_ours_refused(change, file, monkeypatch):
+    """An editor takes no lock. It saves after Podium has read the file and before it writes."""
+    by_hand = '\n[backends.by-hand]\nuri = "http://localhost:4711"\n'
+    read_text, calls = config_file.read_config_text, []
+
+    def read_and_edit(path):
+        text = read_text(path)
+        if not calls:
+            path.write_text(text + by_hand)
+        calls.append(path)
+        return text
+
+    for module in (backend_config, key_config):
+        monkeypatch.setattr(module, "read_config_text", read_and_edit)
+    with pytest.raises(Busy, match="changed by another program"):
+        change(file)
+    assert file.read_text() == TEXT + by_hand
+    change(file)
+    assert read_config(file).find("by-hand").uri == "http://localhost:4711"
+    assert file.read_text() != TEXT + by_hand
+
+
+def test_a_change_waits_for_another_process_and_says_so(file):
+    with lock_file(file), ThreadPoolExecutor(1) as pool, pytest.raises(Busy, match="another process"):
+        pool.submit(remove_backend, file, "team").result()
+    assert file.read_text() == TEXT

@@ -22,8 +22,9 @@ from lib.backends import dagshub_tokens
 from lib.backends.app_files import PROJECT_FOLDER
 from lib.backends.backend import Backend
 from lib.backends.backend_config import parse_configured_backend
+from lib.backends.backend_resolution import resolve_backend
 from lib.backends.capabilities import refresh_capabilities
-from lib.backends.credentials import create_credential, find_credential, take_from_environment
+from lib.backends.credentials import create_credential, find_credential
 from lib.backends.mlflow_client import client, probe
 from lib.errors import BadInput, NotFound, PodiumError, SignInRejected, Unreachable
 from tests.support.dagshub_server import token
@@ -185,29 +186,29 @@ def test_the_token_of_the_environment_leaves_it_and_goes_to_dagshub_only(dagshub
     environment = {"DAGSHUB_USER_TOKEN": token("ana"), "PATH": "/bin"}
     dagshub_tokens.hide_token_variable(environment)
     assert environment == {"PATH": "/bin"}
-    backend = dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY))
+    backend = resolve_backend(dagshub.backend(REPOSITORY)).backend
     assert (find_credential(backend).user, find_credential(backend).source, find_credential(backend).is_token) == (
         "ana",
         "environment",
         False,
     )
     probe(backend)
-    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY)) == backend
+    assert resolve_backend(dagshub.backend(REPOSITORY)).backend == backend
     assert len(dagshub.asked("/api")) == 2, "asked once whose it is"
     for other in ("https://dagshub.com/ana/wine.mlflow", "https://example.org/ana/wine.mlflow"):
-        assert dagshub_tokens.attach_credential_or_token(Backend(other, "server")).principal == ""
+        assert resolve_backend(Backend(other, "server")).credential is None
 
 
 def test_while_dagshub_is_down_the_token_is_kept_and_known_again_later(dagshub, monkeypatch):
     dagshub_tokens.hide_token_variable({"DAGSHUB_USER_TOKEN": token("ana")})
     dagshub.fault = 502
-    backend = dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY))
+    backend = resolve_backend(dagshub.backend(REPOSITORY)).backend
     assert find_credential(backend).is_token
-    assert dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY)) == backend
+    assert resolve_backend(dagshub.backend(REPOSITORY)).backend == backend
     assert len(dagshub.log) == 1, "a page that asks ten times waits once"
     dagshub.fault = 0
     monkeypatch.setattr(dagshub_api, "RETRY_SECONDS", 0)
-    assert find_credential(dagshub_tokens.attach_credential_or_token(dagshub.backend(REPOSITORY))).user == "ana"
+    assert find_credential(resolve_backend(dagshub.backend(REPOSITORY)).backend).user == "ana"
 
 
 def test_user_and_password_of_the_environment_come_before_the_token(dagshub):
@@ -217,12 +218,7 @@ def test_user_and_password_of_the_environment_come_before_the_token(dagshub):
         "DAGSHUB_USER_TOKEN": token("ana"),
     }
     dagshub_tokens.hide_token_variable(environment)
-    assert (
-        find_credential(
-            dagshub_tokens.attach_credential_or_token(take_from_environment(environment, dagshub.backend(REPOSITORY)))
-        ).user
-        == "ben"
-    )
+    assert resolve_backend(dagshub.backend(REPOSITORY), environment).credential.user == "ben"
     assert environment == {}
 
 

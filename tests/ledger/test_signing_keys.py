@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from lib.backends import signing_secret
+from lib.backends.credentials import CredentialStore, use_store
 from lib.errors import ActionRefused, NotWritable
 from lib.ledger.chain.entry_signatures import entry_fingerprint, signature_findings
 from lib.ledger.state.book_lookup import ModelIncarnation
@@ -190,11 +191,11 @@ def test_no_error_holds_any_of_the_key_that_was_given(home, ending):
     secret = to_pem(KEY).decode().replace("PRIVATE KEY", "PUBLIC KEY") + ending
     body = secret.splitlines()[1]
     for name in ("PODIUM_SIGNING_KEY", "PODIUM_SIGNING_KEY_FILE"):
-        give_key(**{name: secret})
-        with pytest.raises(NotWritable) as caught:
-            make_signer(home).load_key()
+        with use_store(CredentialStore()):
+            give_key(**{name: secret})
+            with pytest.raises(NotWritable) as caught:
+                make_signer(home).load_key()
         assert body not in "".join(traceback.format_exception(caught.value))
-        signing_secret._HIDDEN_VALUES.clear()
     give_key(PODIUM_SIGNING_KEY=to_pem(KEY).decode())
     signer = make_signer(home)
     assert body[-20:] not in repr(signer) + repr(signer.load_key()) + repr(vars(signer))

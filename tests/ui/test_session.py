@@ -7,7 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.backend import Backend, parse_backend
-from lib.backends.credentials import find_credential, httpx_auth, take_from_environment
+from lib.backends.backend_resolution import resolve_backend
+from lib.backends.credentials import find_credential
+from lib.backends.httpx_auth import httpx_auth
 from lib.ui.app.backend_selection import configure_mlflow_client
 from lib.ui.app.session import normalize_name
 
@@ -21,7 +23,7 @@ def authorization_header(backend):
 
 def test_credentials_leave_the_address_and_belong_to_it():
     environment = {"MLFLOW_TRACKING_URI": "https://anna:p%40ss@example.org/mlflow"}
-    backend = take_from_environment(environment, SERVER)
+    backend = resolve_backend(SERVER, environment).backend
     assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow"}
     assert authorization_header(backend) == "Basic YW5uYTpwQHNz"
     assert authorization_header(SERVER) is None
@@ -34,7 +36,7 @@ def test_variables_win_over_the_address_and_leave_the_environment():
         "MLFLOW_TRACKING_PASSWORD": "y",
         "PATH": "/bin",
     }
-    backend = take_from_environment(environment, SERVER)
+    backend = resolve_backend(SERVER, environment).backend
     assert environment == {"MLFLOW_TRACKING_URI": "https://example.org/mlflow", "PATH": "/bin"}
     assert find_credential(backend).user == "ben"
 
@@ -42,7 +44,7 @@ def test_variables_win_over_the_address_and_leave_the_environment():
 @pytest.mark.parametrize("address", ["", "sqlite:////tmp/a@b.db"])
 def test_an_address_without_credentials_stays_as_it_is(address, tmp_path):
     environment = {"MLFLOW_TRACKING_URI": address}
-    take_from_environment(environment, parse_backend(address, tmp_path) if address else SERVER)
+    resolve_backend(parse_backend(address, tmp_path) if address else SERVER, environment)
     assert environment == {"MLFLOW_TRACKING_URI": address}
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from lib.backends.backend import Backend
 from lib.backends.call_deadline import DeadlineExceeded, call_seconds, read_with_progress, run_with_deadline
-from lib.backends.credentials import httpx_auth
+from lib.backends.httpx_auth import httpx_auth
 from lib.errors import BackendError, NoAnswer, NotFound
 
 _ID = re.compile(r"[\w-]{1,128}", re.ASCII)

@@ -1,28 +1,27 @@
 """The backend of this browser session (the process's own or one from `backends.toml`) and its credentials.
 
 The choice belongs to the session; the URL contains only the backend's name. Typed credentials also belong to the session and never
-appear in a URL. Credentials from secrets and the environment are bound to their own backend when the process starts.
+appear in a URL. Credentials from the environment are bound to the process's own backend when it starts. Their precedence is left to
+`lib.backends.backend_resolution`.
 """
 
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from lib.backends import backend_config, credentials, dagshub, dagshub_tokens, signing_secret
-from lib.backends.backend import Backend, backend_from_environment, password_in
-from lib.backends.backend_config import BackendConfig, ConfiguredBackend
-from lib.backends.credentials import Credential
+from lib.backends import backend_config, signing_secret
+from lib.backends.backend import Backend
+from lib.backends.backend_config import OWN_NAME, BackendConfig, ConfiguredBackend
+from lib.backends.backend_resolution import SessionCredentials, resolve_backend
+from lib.backends.credentials import create_credential
 from lib.errors import PodiumError
 from lib.ui.app.page_links import BACKEND_KEY, BACKEND_PARAMETER, PROJECT_ROOT
 
 CREDENTIALS_KEY = "session.signed"
 PRESERVED_KEY_PREFIXES = ("session.", "settings.")
-DEFAULT_NAME = "default"
 
 
 def config_path() -> Path:
@@ -49,12 +48,9 @@ def default_backend() -> Backend:
 
     Removes credentials from the environment. Raises BadInput for an address that Podium cannot open.
     """
-    _read_secret(DEFAULT_NAME)  # first: Streamlit copies top-level secrets into the environment
-    with suppress(PodiumError):  # an unreadable file is reported where it is needed
-        credentials.hide_variables(os.environ, [configured_backend.uri for configured_backend in read_config().backends])
-    dagshub_tokens.hide_token_variable(os.environ)
+    _read_secret(OWN_NAME)  # first: Streamlit copies top-level secrets into the environment
     signing_secret.take_from_environment(os.environ)
-    backend = credentials.take_from_environment(os.environ, backend_from_environment(os.environ, PROJECT_ROOT))
+    backend = resolve_backend("", os.environ).backend
     configure_mlflow_client()
     return backend
 
@@ -73,7 +69,7 @@ def sync_backend_with_url() -> None:
     """Use the backend named in the URL, or write the chosen one to the URL. Called once before each page run."""
     requested_name = st.query_params.get(BACKEND_PARAMETER, "")
     if requested_name and requested_name != current_backend_name():
-        switch_backend("" if requested_name == DEFAULT_NAME else requested_name)
+        switch_backend("" if requested_name == OWN_NAME else requested_name)
     if current_backend_name():
         st.query_params[BACKEND_PARAMETER] = current_backend_name()
     elif BACKEND_PARAMETER in st.query_params:
@@ -110,7 +106,7 @@ def add_and_switch_backend(backend: Backend) -> None:
     )
     if not name:
         stem = re.sub(r"[^a-z0-9]+", "-", (backend.path.parent.name if backend.path else backend.name).lower()).strip("-")[:36]
-        taken_names = {configured.name for configured in configured_backends} | {DEFAULT_NAME, ""}
+        taken_names = {configured.name for configured in configured_backends} | {OWN_NAME, ""}
         name = next(
             candidate
             for candidate in (stem, *(f"{stem or 'backend'}-{n}" for n in range(2, 1000)))
@@ -120,40 +116,27 @@ def add_and_switch_backend(backend: Backend) -> None:
     return switch_backend(name)
 
 
-def resolve_configured_backend(configured_backend: ConfiguredBackend) -> Backend:
-    """Return a named backend with credentials. Raises BadInput if its password variable is not set."""
-    assert configured_backend.backend is not None
-    secret = password_in(configured_backend.uri)
-    if secret and not _typed_credential(configured_backend.backend):
-        user = unquote(urlsplit(configured_backend.uri).username or "")
-        credentials.store_credential(
-            credentials.create_credential(configured_backend.backend, user, credentials.expand_variables(secret), "environment")
-        )
-    return attach_session_credential(configured_backend.backend, configured_backend.name)
+def resolve_session_backend(choice: ConfiguredBackend | Backend) -> Backend:
+    """Return a named backend, or a known store such as a job's, with this session's credential; see `backend_resolution`.
+
+    Raises BadInput if its password variable is not set.
+    """
+    typed = st.session_state.get(CREDENTIALS_KEY, {})
+    resolved_backend = resolve_backend(choice, session=SessionCredentials(typed, _read_secret))
+    credential = resolved_backend.credential
+    if credential and credential.source == "typed" and credential is not typed.get(credential.uri):  # its owner is now known
+        st.session_state[CREDENTIALS_KEY] = {**typed, credential.uri: credential}
+    return resolved_backend.backend
 
 
-def attach_session_credential(backend: Backend, name: str) -> Backend:
-    """Return the backend with its credential: typed in this session, otherwise from secrets, otherwise from the environment."""
-    credential = _typed_credential(backend)
-    if credential:
-        return backend.with_principal((_identify_token_owner(backend, credential) or credential).principal)
-    secret = _read_secret(name)
-    if secret and backend.kind in ("server", "database"):
-        credentials.store_credential(credentials.create_credential(backend, *secret, "secrets"))
-    return dagshub_tokens.attach_credential_or_token(backend.with_principal(""))
-
-
-def _identify_token_owner(backend: Backend, credential: Credential) -> Credential | None:
-    """Return the credential of a DagsHub token typed while DagsHub could not identify its owner; None until it can."""
-    identified_credential = dagshub.identify_token_owner(backend.with_principal(credential.principal))
-    if identified_credential:
-        st.session_state[CREDENTIALS_KEY] = {**st.session_state[CREDENTIALS_KEY], backend.uri: identified_credential}
-    return identified_credential
+def own_backend_entry() -> ConfiguredBackend:
+    """Return the process's own backend as an entry with the name under which its secrets are listed."""
+    return ConfiguredBackend(OWN_NAME, backend=default_backend())
 
 
 def sign_in(backend: Backend, user: str, secret: str) -> Backend:
     """Store typed credentials for this session and address only. Raises BadInput if they cannot be sent."""
-    credential = credentials.create_credential(backend.with_principal(""), user.strip(), secret, "typed")
+    credential = create_credential(backend.with_principal(""), user.strip(), secret, "typed")
     st.session_state[CREDENTIALS_KEY] = {**st.session_state.get(CREDENTIALS_KEY, {}), backend.uri: credential}
     return backend.with_principal(credential.principal)
 
@@ -163,11 +146,6 @@ def sign_out(backend: Backend) -> None:
     st.session_state[CREDENTIALS_KEY] = {
         uri: credential for uri, credential in st.session_state.get(CREDENTIALS_KEY, {}).items() if uri != backend.uri
     }
-
-
-def _typed_credential(backend: Backend) -> Credential | None:
-    credential = st.session_state.get(CREDENTIALS_KEY, {}).get(backend.uri)
-    return credential if isinstance(credential, Credential) else None
 
 
 def _read_secret(name: str) -> tuple[str, str] | None:

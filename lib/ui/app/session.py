@@ -13,14 +13,7 @@ import streamlit as st
 
 from lib.backends.backend import Backend
 from lib.text import strip_invisible
-from lib.ui.app.backend_selection import (
-    DEFAULT_NAME,
-    attach_session_credential,
-    current_backend_name,
-    default_backend,
-    read_config,
-    resolve_configured_backend,
-)
+from lib.ui.app.backend_selection import current_backend_name, own_backend_entry, read_config, resolve_session_backend
 from lib.ui.app.page_links import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -39,8 +32,8 @@ def current_backend() -> Backend:
 
     Raises BadInput or NotFound if Podium cannot open it.
     """
-    backend, name = default_backend(), current_backend_name()
-    return resolve_configured_backend(read_config().find(name)) if name else attach_session_credential(backend, DEFAULT_NAME)
+    own_entry, name = own_backend_entry(), current_backend_name()  # first: it binds the credentials of the environment
+    return resolve_session_backend(read_config().find(name) if name else own_entry)
 
 
 def now() -> datetime:

@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from lib.backends.backend import Backend
-from lib.backends.credentials import attach_credential
 from lib.jobs.job_folder import Job
 from lib.jobs.job_runs import RunSummary, find_job_runs
+from lib.ui.app.backend_selection import resolve_session_backend
 from lib.ui.app.page_links import page_link, switch_page
 from lib.ui.components.badges import RUN_STATUS_BADGES, badge_column_options
 from lib.ui.components.data_table import table_height
@@ -24,7 +24,7 @@ MAX_RUN_LINKS = 4
 def show_result(job: Job, backend: Backend) -> None:
     """Show the runs of a finished job. Its backend is queried at most every 30 s."""
     with error_boundary():
-        job_backend = backend if job.backend.is_same_store(backend) else attach_credential(job.backend)
+        job_backend = backend if job.backend.is_same_store(backend) else resolve_session_backend(job.backend)
         runs = _cached_runs(job_backend, job.id)
         if not runs:
             st.caption("This job logged no runs.")

@@ -8,7 +8,7 @@ from lib.backends import backend_config
 from lib.backends.backend import SQLITE_PREFIX, sqlite_backend
 from lib.backends.backend_config import ConfiguredBackend
 from lib.errors import PodiumError
-from lib.ui.app.backend_selection import config_path, resolve_configured_backend
+from lib.ui.app.backend_selection import config_path, resolve_session_backend
 from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.components import flash
 from lib.ui.components.error_box import show_error
@@ -60,7 +60,7 @@ def _test_and_add(kind: str, name: str, address: str) -> None:
     try:
         configured_backend = _parse_form(kind, name, address)
         with st.spinner("Testing…"):
-            status = check_backend(resolve_configured_backend(configured_backend))
+            status = check_backend(resolve_session_backend(configured_backend))
         if status.health == "broken":
             st.session_state[UNTESTED_KEY] = (configured_backend, status)
         else:

@@ -8,18 +8,17 @@ import streamlit as st
 
 from lib.backends import backend_config, dagshub, mlflow_client, sqlite_store
 from lib.backends.backend import Backend
-from lib.backends.backend_config import BackendConfig, ConfiguredBackend
+from lib.backends.backend_config import OWN_NAME, BackendConfig, ConfiguredBackend
 from lib.backends.capabilities import read_capabilities
 from lib.errors import NeedsMigration, PodiumError, SignInRequired
 from lib.ui.app.backend_gate import ping_backend
 from lib.ui.app.backend_selection import (
-    DEFAULT_NAME,
-    attach_session_credential,
     config_path,
     current_backend_name,
     default_backend,
+    own_backend_entry,
     read_config,
-    resolve_configured_backend,
+    resolve_session_backend,
     switch_backend,
 )
 from lib.ui.app.session import current_backend
@@ -79,7 +78,7 @@ def show_backend_list(config: BackendConfig) -> None:
     with card("Backends", note, key="settings.backends"):
         own_backend = _own_backend()
         if own_backend:
-            _show_row(ConfiguredBackend(DEFAULT_NAME, backend=own_backend), is_shared=True)
+            _show_row(ConfiguredBackend(OWN_NAME, backend=own_backend), is_shared=True)
         for configured_backend in config.backends:
             _show_row(configured_backend, is_shared=config.is_shared)
         if not config.backends:
@@ -106,7 +105,7 @@ def _own_backend() -> Backend | None:
 
 def _show_row(configured_backend: ConfiguredBackend, *, is_shared: bool) -> None:
     name = configured_backend.name
-    is_own = name == DEFAULT_NAME
+    is_own = name == OWN_NAME
     title, is_used = ("Podium’s own", current_backend_name() == "") if is_own else (name, current_backend_name() == name)
     icon, kind = BACKEND_KINDS[configured_backend.kind]
     with st.container(border=False, gap="xxsmall", key=f"settings.row.{name}"):
@@ -152,7 +151,7 @@ def _show_buttons(configured_backend: ConfiguredBackend, *, is_used: bool, is_sh
         on_click=run_action,
         args=(_test_backend, configured_backend),
     )
-    target_name = "" if name == DEFAULT_NAME else name
+    target_name = "" if name == OWN_NAME else name
     st.button(
         "Use",
         icon=":material/swap_horiz:",
@@ -161,7 +160,7 @@ def _show_buttons(configured_backend: ConfiguredBackend, *, is_used: bool, is_sh
         on_click=run_action,
         args=(_use_backend, target_name),
     )
-    if name != DEFAULT_NAME:
+    if name != OWN_NAME:
         st.button(
             "Remove",
             type="tertiary",
@@ -207,11 +206,7 @@ def run_action(action: Callable[..., None], *args: object) -> None:
 
 
 def _test_backend(configured_backend: ConfiguredBackend) -> None:
-    backend = (
-        attach_session_credential(default_backend(), DEFAULT_NAME)
-        if configured_backend.name == DEFAULT_NAME
-        else resolve_configured_backend(configured_backend)
-    )
+    backend = resolve_session_backend(own_backend_entry() if configured_backend.name == OWN_NAME else configured_backend)
     st.session_state[STATUSES_KEY] = {**st.session_state.get(STATUSES_KEY, {}), configured_backend.name: check_backend(backend)}
 
 
