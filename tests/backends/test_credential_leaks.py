@@ -40,7 +40,7 @@ from lib.runs.reading.run_reader import read_experiments, read_run, read_runs
 from lib.runs.table.types import Search
 from tests.support.browser import free_port
 from tests.support.echo_server import ECHO_FORMS, serve_echo
-from tests.support.ledger_stores import make_writer
+from tests.support.ledger_stores import DECISION, make_writer
 from tests.support.page_driver import browser_content
 from tests.support.registry_factories import move_request
 
@@ -78,7 +78,7 @@ CALLS = {
     "registry: all models": read_all_snapshots,
     "registry: one model": lambda backend: read_snapshot(backend, "wine"),
     "registry: survey": lambda backend: survey_models(backend, now()),
-    "registry: promote": lambda backend: move_version(make_writer(backend), move_request("1")),
+    "registry: promote": lambda backend: move_version(make_writer(backend), move_request("1"), DECISION),
     "registry: register": lambda backend: register(make_writer(backend), RUN_ID, "wine"),
     "registry: verify": verify_all,
     "runs: experiments": read_experiments,

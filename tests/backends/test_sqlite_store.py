@@ -22,9 +22,10 @@ from lib.backends.sqlite_store import ensure_database, require_database_file, re
 from lib.backends.sqlite_upgrade import backup, migrate
 from lib.cli import podium
 from lib.errors import ActionRefused, BackendError, Busy, NotFound, NotWritable
-from lib.registry.promote import MoveRequest, move_version
+from lib.registry.move_plan import MoveRequest
+from lib.registry.promote import move_version
 from lib.runs.reading.run_reader import read_experiments
-from tests.support.ledger_stores import REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_trained_run, make_writer
 
 WHY = ["--reason", REASON.text, "--category", REASON.category]
 
@@ -145,7 +146,7 @@ def test_a_login_that_may_only_read_a_file_in_wal_mode_reads_it_or_says_why_not_
         Path(home).chmod(0o777)
         store = sqlite_backend(Path(shutil.copy(empty_database, Path(name) / "mlflow.db")))
         make_registered_model(store)
-        move_version(make_writer(store), MoveRequest("wine", "1", "Production", REASON))
+        move_version(make_writer(store), MoveRequest("wine", "1", "Production"), DECISION)
         client(store)._tracking_client.store.engine.dispose()  # it was opened by a login that may write
         with closing(sqlite3.connect(store.path)) as writer:
             writer.execute("pragma journal_mode = wal")
