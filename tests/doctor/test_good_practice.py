@@ -17,6 +17,7 @@ from lib.doctor import fix_runner
 from lib.doctor.check_runner import run_checks
 from lib.doctor.checks import git_commits, good_practice, ledger, model_versions, other_stores, run_metadata, secrets, stale_runs
 from lib.doctor.checks.good_practice import is_vague
+from lib.doctor.fixes import mlflow_gc
 from lib.doctor.secret_detection import find_secret, mask_secrets
 from lib.doctor.types import CONFIRMATION_INPUT, offer_fix
 from lib.errors import ActionRefused, BadInput
@@ -25,8 +26,13 @@ from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
+<<<<<<< HEAD
 from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets
 from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
+=======
+from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets, run_gc_here
+from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
+>>>>>>> h-doctor
 from tests.support.run_factories import log_run, make_experiment
 
 
@@ -188,7 +194,8 @@ def test_versions_are_looked_at_through_a_server_too(mlflow_server):
     assert [row[2] for row in finding.evidence if row[0] == "doctor-served v1"] == ["the run, deleted"]
 
 
-def test_secrets_are_found_and_masked_in_every_finding_and_fix(context):
+def test_secrets_are_found_and_masked_in_every_finding_and_fix(context, monkeypatch):
+    monkeypatch.setattr(mlflow_gc, "_run_gc", run_gc_here)
     first_id, _ = log_secrets(context.backend)
     report = run_checks(context.backend, now)
     finding = next(candidate for candidate in report.findings if candidate.check_id == "secrets")
