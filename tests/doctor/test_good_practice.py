@@ -26,13 +26,8 @@ from lib.registry.promote import move_version
 from lib.registry.register import register
 from lib.runs.reading.run_reader import read_run
 from lib.ui.app.session import now
-<<<<<<< HEAD
-from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets
-from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
-=======
 from tests.support.doctor_stores import KEY, PASSWORD, TOKEN, log_secrets, run_gc_here
-from tests.support.ledger_stores import REASON, book_id_of, make_trained_run, make_writer
->>>>>>> h-doctor
+from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
 
 
