@@ -77,7 +77,7 @@ def _ask_page():
     st.caption(f"kept: {user_name()}")
 
 
-def test_the_name_is_asked_once_per_browser_session():
+def test_the_name_is_asked_once_per_browser_session(clean_session):
     page = AppTest.from_function(_ask_page, default_timeout=30).run()
     page.text_input[0].set_value("  Marta\u202e K. ").run()
     page.button[0].click().run()
@@ -85,7 +85,7 @@ def test_the_name_is_asked_once_per_browser_session():
     assert page.caption[0].value == "kept: Marta K."
 
 
-def test_the_login_of_this_machine_is_offered_on_this_machine_only(monkeypatch):
+def test_the_login_of_this_machine_is_offered_on_this_machine_only(clean_session, monkeypatch):
     monkeypatch.setenv("PODIUM_USER", "marta")
     monkeypatch.setattr("lib.ui.app.session.LOOPBACK_HOSTS", ("localhost",))
     page = AppTest.from_function(_ask_page, default_timeout=30).run()
