@@ -44,6 +44,9 @@ from tests.support.ledger_stores import DECISION, make_writer
 from tests.support.page_driver import browser_content
 from tests.support.registry_factories import move_request
 
+FORM_PARAMETERS = [
+    form if form in ("json 400", "reason 404") else pytest.param(form, marks=pytest.mark.slow) for form in ECHO_FORMS
+]
 SIGN_INS = {"password": ("ana", 'canary-"4711"/%@:\\x'), "token": ("", "canary-token-4711")}
 RUN_ID, JOB_ID = "0" * 32, "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 WHY = ["--category", "better", "--reason", "Measured better on the same rows, twice."]
@@ -162,7 +165,7 @@ def test_no_room_shows_the_credential_of_a_server_that_is_gone(room, sign_in, as
         assert_no_secret(text, repr(credential), repr(signed_backend))
 
 
-@pytest.mark.parametrize("form", ECHO_FORMS)
+@pytest.mark.parametrize("form", FORM_PARAMETERS)
 @pytest.mark.parametrize("room", sorted({name.partition(":")[0] for name in CALLS}))
 def test_no_room_shows_a_credential_that_the_server_repeats(room, form, sign_in, assert_no_secret):
     with serve_echo() as echo:
@@ -186,7 +189,7 @@ def sign_in_by_environment(monkeypatch, address, sign_in):
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("form", [None, *ECHO_FORMS])
+@pytest.mark.parametrize("form", [None, *FORM_PARAMETERS])
 def test_no_command_prints_it(form, sign_in, monkeypatch, assert_no_secret):
     with serve_echo() as echo:
         echo.form = form or "json 400"
@@ -229,6 +232,7 @@ def test_a_job_at_a_server_that_is_gone_shows_it_in_no_file(sign_in, tmp_path, a
     assert_no_secret(*(path.read_text(errors="replace") for path in job.folder.rglob("*") if path.is_file()))
 
 
+@pytest.mark.slow
 def test_a_job_at_a_server_that_repeats_it_shows_it_in_no_file_of_ours(sign_in, tmp_path, assert_no_secret):
     """What the script prints is its own: MLflow in its process, without our hook, reports a server's answer as it is."""
     with serve_echo() as echo:
