@@ -4,7 +4,7 @@ The same plan is previewed by the page, guarded inside the conditional append, r
 follow from decisions is left to `moves`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -82,6 +82,13 @@ def is_decision_needed(plan: MovePlan, decision: Decision) -> bool:
         return False
     _require_decidable(plan, decision)
     return True
+
+
+def entry_factory(
+    plan: MovePlan, decision: Decision, common_fields: Callable[[], Mapping[str, Any]]
+) -> Callable[[BookState], Decided]:
+    """A factory that builds the entry from the book at the moment of the append, after all guards (`recheck_plan`)."""
+    return lambda state: make_entry(recheck_plan(plan, state, decision), decision, common_fields())
 
 
 def recheck_plan(plan: MovePlan, state: BookState, decision: Decision) -> MovePlan:

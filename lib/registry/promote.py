@@ -4,19 +4,19 @@ One `MovePlan` goes from top to bottom: gathered, judged, recorded, carried out.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from lib.backends.backend import Backend
 from lib.backends.call_deadline import single_wait
 from lib.errors import PodiumError, explain_no_answer
-from lib.ledger.entry.types import Closing, Decided
+from lib.ledger.entry.types import Closing
 from lib.ledger.entry.vocabulary import UNKNOWN_ACTOR, Stage
-from lib.ledger.state.replay import BookState
-from lib.ledger.storage.book import BodyFactory, Writer, append, read_book
+from lib.ledger.storage.book import Writer, append, read_book
 from lib.registry.change_recorder import append_registered
 from lib.registry.convergence import carry_out, find_overtaking_intent
 from lib.registry.model_status import ModelStatus, explain_recorded
-from lib.registry.move_plan import Decision, MovePlan, MoveRequest, is_decision_needed, make_entry, plan_move, recheck_plan
+from lib.registry.move_plan import Decision, MovePlan, MoveRequest, entry_factory, is_decision_needed, plan_move
 from lib.registry.permission_check import require_move_permission
 from lib.registry.reader import read_snapshot
 from lib.registry.reconcile import sync_model_status
@@ -73,20 +73,11 @@ def _record(writer: Writer, plan: MovePlan, decision: Decision) -> str:
     if plan.is_unregistered:
         append_registered(writer, status, plan.version, UNKNOWN_ACTOR)
     require_move_permission(writer.backend, plan.request.model, plan.moves)
-    anchors = status.snapshot.anchors(status.book_id)
+    anchors, common_fields = status.snapshot.anchors(status.book_id), partial(writer.common_fields, plan.request.model)
     with explain_no_answer(
         "No version was moved. If the decision was recorded, it stays open until you finish it or give it up with recover."
     ):
-        return append(writer, status.book_id, _body_factory(writer, plan, decision), anchors) or ""
-
-
-def _body_factory(writer: Writer, plan: MovePlan, decision: Decision) -> BodyFactory:
-    """Returns a factory that builds the entry from the book at the moment of the append, after all guards."""
-
-    def make(state: BookState) -> Decided:
-        return make_entry(recheck_plan(plan, state, decision), decision, writer.common_fields(plan.request.model))
-
-    return make
+        return append(writer, status.book_id, entry_factory(plan, decision, common_fields), anchors) or ""
 
 
 def _apply(writer: Writer, plan: MovePlan, intent_id: str) -> ModelStatus:

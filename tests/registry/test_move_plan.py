@@ -8,9 +8,9 @@ from lib.backends.mlflow_client import client
 from lib.errors import ActionRefused, NotFound
 from lib.ledger.storage.book import append
 from lib.registry.model_status import ModelStatus
-from lib.registry.move_plan import Decision, MoveRequest, plan_move, recheck_plan
+from lib.registry.move_plan import Decision, MoveRequest, entry_factory, plan_move, recheck_plan
 from lib.registry.moves import Move
-from lib.registry.promote import _body_factory, move_version
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
@@ -107,6 +107,7 @@ def test_a_deletion_that_another_accepted_meanwhile_is_refused_as_no_longer_open
     assert plan.lost_slots == ("production",)
     move_version(make_writer(fresh_store, "bo"), plan.request, DECISION)
     before = read_book_state(fresh_store, "wine").book.head
+    writer = make_writer(fresh_store)
     with pytest.raises(ActionRefused, match="no longer disagree about this"):
-        append(make_writer(fresh_store), status.book_id, _body_factory(make_writer(fresh_store), plan, DECISION))
+        append(writer, status.book_id, entry_factory(plan, DECISION, lambda: writer.common_fields("wine")))
     assert read_book_state(fresh_store, "wine").book.head == before

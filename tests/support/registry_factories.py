@@ -4,8 +4,7 @@ from collections import Counter
 
 from lib.ledger.state.replay import is_fulfilled
 from lib.ledger.storage.book import append
-from lib.registry.move_plan import MoveRequest, plan_move
-from lib.registry.promote import _body_factory
+from lib.registry.move_plan import MoveRequest, entry_factory, plan_move
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.recover import recover_decisions
@@ -21,7 +20,8 @@ def leave_intent_open(backend, version="2", stage="Production"):
     """Decide and vanish before the registry is touched; gives the id of the intent."""
     status = sync_model_status(make_writer(backend), "wine")
     plan = plan_move(status, move_request(version, stage))
-    return append(make_writer(backend), status.book_id, _body_factory(make_writer(backend), plan, DECISION))
+    writer = make_writer(backend)
+    return append(writer, status.book_id, entry_factory(plan, DECISION, lambda: writer.common_fields("wine")))
 
 
 def finish_open_decisions(writer, model="wine", choice="finish"):

@@ -1,5 +1,8 @@
 """The Models page under AppTest: empty state, registration, moves with a reason, refusals, drift, and foreign text."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from lib.backends.mlflow_client import client
@@ -224,3 +227,15 @@ def test_a_description_is_markdown_without_pictures_and_html(app, fresh_store):
     assert any("- deep" in text and "(<https://docs.example/a>)" in text and "docs&#46;example" in text for text in texts)
     assert not any("evil.example/p.png)" in text for text in texts)
     assert page.caption[0].value.startswith("Wine ·")
+
+
+def test_a_version_still_being_registered_is_refused_inside_the_dialog(app, fresh_store):
+    make_registered_model(fresh_store)
+    with closing(sqlite3.connect(fresh_store.path)) as db, db:
+        db.execute("update model_versions set status = 'PENDING_REGISTRATION' where version = 2")
+    page = app("models", fresh_store, model="wine", version="2")
+    find_button(page, "Move to Production").click().run()
+    assert not page.exception
+    confirm_move(page, version="2")
+    assert "Version 2 of wine is still being registered" in page_text(page)
+    assert read_book_state(fresh_store, "wine").intents == ()

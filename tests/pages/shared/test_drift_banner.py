@@ -11,8 +11,8 @@ from lib.errors import NotWritable
 from lib.ledger.entry.vocabulary import Actor
 from lib.ledger.storage.book import Writer, append
 from lib.registry.model_status import GRACE_PERIOD
-from lib.registry.move_plan import MoveRequest, plan_move
-from lib.registry.promote import _body_factory, move_version
+from lib.registry.move_plan import MoveRequest, entry_factory, plan_move
+from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
@@ -43,7 +43,7 @@ def leave_decision_open(backend, seconds=0, version="2"):
     ana_writer = Writer(backend, Actor(name="ana"), lambda: datetime.now(UTC) - timedelta(seconds=seconds))
     status = sync_model_status(make_writer(backend), "wine")
     plan = plan_move(status, MoveRequest("wine", version, "Production"))
-    return append(ana_writer, status.book_id, _body_factory(ana_writer, plan, DECISION))
+    return append(ana_writer, status.book_id, entry_factory(plan, DECISION, lambda: ana_writer.common_fields("wine")))
 
 
 @pytest.mark.parametrize("name", ["models", "audit", "overview"])
