@@ -148,7 +148,7 @@ def test_a_server_tells_and_deletes_the_same(mlflow_server):
     move_version(make_writer(mlflow_server), MoveRequest(name, "1", "Staging"), DECISION)
     dependents = read_dependents(mlflow_server, run_id)
     assert [(use.model, use.version, use.stage) for use in dependents.versions_in_use] == [(name, "1", "Staging")]
-    with pytest.raises(ActionRefused, match="In use"):
+    with pytest.raises(ActionRefused, match="Versions in use"):
         delete_run(mlflow_server, replace(dependents))
     delete_run(mlflow_server, dependents, dependents.confirmation_text)
     assert lifecycle(mlflow_server, run_id) == "deleted"

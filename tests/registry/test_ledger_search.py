@@ -231,7 +231,7 @@ def test_of_a_record_removed_for_good_the_tags_on_its_models_still_tell(recorded
     assert {what for findings in verdicts.values() for what in {f.what for f in findings}} == {"tag without a record"}
     assert {f.subject for f in verdicts["wine"]} == {book}
     assert f"The tag podium.book of the model leads to run {book}" in verdicts["wine"][0].means
-    assert "there is no such run" in verdicts["wine"][0].means
+    assert "which the index of this ledger does not" in verdicts["wine"][0].means
     check_that_no_record_begins(recorded)
 
 

@@ -192,7 +192,7 @@ def test_one_planted_decision_does_not_switch_drift_off(promoted):
     client(promoted).set_registered_model_alias("wine", "production", "3")
     assert not find_drifts(sync_model_status(make_writer(promoted), "wine"))  # a decision this recent may still be in progress
     assert [drift.observed for drift in find_drifts(sync_model_status(later(promoted), "wine"))] == [("3", "1")]
-    with pytest.raises(ActionRefused, match="finish it or give it up"):
+    with pytest.raises(ActionRefused, match="Finish it, give it up"):
         move_version(later(promoted), move_request("2"), DECISION)
 
 
