@@ -37,13 +37,22 @@ def test_a_process_that_a_test_forks_cannot_touch_them_either():
     assert (PROJECT_FOLDER / "mlflow.db").exists() == existed
 
 
-def test_a_page_that_runs_in_a_test_becomes_the_main_module(app, fresh_store):
+def test_a_process_that_a_test_forks_does_not_run_the_page_that_ran_in_the_test(app, fresh_store):
     app("compare", fresh_store)
     assert sys.modules["__main__"].__file__ == str(SHELL_SCRIPT)
+    answers = processes.Queue()
+    process = processes.Process(target=report_main_file, args=(answers,))
+    process.start()
+    assert answers.get(timeout=60) != str(SHELL_SCRIPT)
+    process.join()
+    assert process.exitcode == 0
 
 
-def test_it_is_so_no_longer_in_the_next_test():
-    """Or each process that a later test starts would run the page once more, on the backend of the person who runs the tests."""
+def report_main_file(answers):
+    answers.put(str(getattr(sys.modules["__main__"], "__file__", "")))
+
+
+def test_a_page_that_ran_in_a_test_is_not_the_main_module_of_the_next():
     assert getattr(sys.modules["__main__"], "__file__", "") != str(SHELL_SCRIPT)
 
 

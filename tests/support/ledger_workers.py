@@ -1,12 +1,15 @@
 """What the other processes of the race and kill tests do. They start from a fork server that has MLflow loaded, so they start quickly."""
 
-import multiprocessing
 import os
 import signal
 import sys
 import time
 from dataclasses import replace
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from lib.backends.backend import Backend
 from lib.backends.mlflow_client import client
@@ -38,7 +41,25 @@ WRITES = (
     "transition_model_version_stage",
     "set_model_version_tag",
 )
-processes = multiprocessing.get_context("forkserver")
+
+
+class WorkerProcess(ForkServerProcess):
+    """A process that does not run the main module once more: after a page ran in a test, that is the page."""
+
+    def start(self) -> None:
+        """Start the process as from a program without a main module."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+            super().start()
+
+
+class WorkerContext(ForkServerContext):
+    """The fork server's context, with such processes."""
+
+    Process = WorkerProcess
+
+
+processes = WorkerContext()
 processes.set_forkserver_preload(["tests.support.fork_server"])
 
 
