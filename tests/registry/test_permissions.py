@@ -111,7 +111,9 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
 
     missing = require_refusal("ben", register_as, team, second_run_id, model, "ben")
     assert missing.what.startswith("ben needs EDIT permission on model wine")
-    assert "MANAGE on model wine" in require_refusal("ben", move_as, team, model, "1", "Staging", "ben").what  # deletes an alias
+    assert (
+        "MANAGE permission on model wine" in require_refusal("ben", move_as, team, model, "1", "Staging", "ben").what
+    )  # deletes an alias
     assert acting("ana", count_versions_and_entries, team, model) == before, "nothing was written"
     acting("ana", run_code, missing.grant_code)  # the creator may grant it, too
     assert acting("ben", register_as, team, second_run_id, model, "ben") == "2"
@@ -119,7 +121,7 @@ def test_what_the_second_person_needs_is_named_with_the_call_that_grants_it_and_
 
     before = acting("ana", count_versions_and_entries, team, model)
     missing = require_refusal("ben", move_as, team, model, "2", "Archived", "ben")
-    assert "MANAGE on model wine" in missing.what
+    assert "MANAGE permission on model wine" in missing.what
     assert acting("ana", count_versions_and_entries, team, model) == before
     acting(ADMIN, run_code, missing.grant_code)
     assert acting("ben", move_as, team, model, "2", "Archived", "ben") == "applied"
