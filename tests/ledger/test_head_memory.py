@@ -11,7 +11,7 @@ from lib.errors import LedgerBroken
 from lib.ledger.chain.hash_chain import DecodedBook, hash_text
 from lib.ledger.chain.signatures import NO_KEYS
 from lib.ledger.state.known_heads import KnownHead, KnownStore
-from lib.ledger.storage.head_memory import MEMORY_FILE, HeadMemory
+from lib.ledger.storage.head_memory import MEMORY_FILE, HeadMemory, create_head_memory
 from tests.support.ledger_workers import remember_growing_books, run_together
 
 STORE, OTHER_STORE = Backend("sqlite:////a/mlflow.db", "sqlite"), Backend("http://ledger.example", "server", "principal-of-ana")
@@ -39,6 +39,18 @@ def test_what_was_remembered_of_a_store_is_read_again_and_of_no_other(memory):
     assert memory.read(STORE) == KnownStore("i" * 32, {"b" * 32: make_head(3)[0]})
     assert memory.read(OTHER_STORE) == KnownStore()
     assert memory.read(STORE.with_principal("somebody")) == memory.read(STORE)
+
+
+def test_each_workspace_of_a_server_is_remembered_apart(tmp_path):
+    default, risk = (
+        create_head_memory({"PODIUM_HOME": str(tmp_path), "MLFLOW_WORKSPACE": name}, tmp_path) for name in ("", " risk ")
+    )
+    default.remember(OTHER_STORE, "i" * 32, [make_head(3)], {})
+    assert risk.read(OTHER_STORE) == KnownStore()
+    risk.remember(OTHER_STORE, "r" * 32, [make_head(2)], {})
+    assert (default.read(OTHER_STORE).index_id, risk.read(OTHER_STORE).index_id) == ("i" * 32, "r" * 32)
+    default.remember(STORE, "l" * 32, [make_head(3)], {})
+    assert risk.read(STORE) == default.read(STORE)
 
 
 def test_the_file_is_for_this_login_alone_and_holds_no_credential(memory):

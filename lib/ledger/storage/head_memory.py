@@ -1,4 +1,4 @@
-"""The memory of book heads this Podium has read, in its own file PODIUM_HOME/known-heads.json, for each backend by address.
+"""The memory of book heads this Podium has read, in its own file PODIUM_HOME/known-heads.json, for each backend by address and workspace.
 
     {"format": 1, "backends": {"‹uri›": {
         "index": "‹run id›",
@@ -77,10 +77,14 @@ _LAST_READ: dict[Path, tuple[_Signature, _Document]] = {}
 
 @dataclass(frozen=True)
 class HeadMemory:
-    """The memory of the Podium with this folder. `read_keys` returns the keys whose settlements it trusts."""
+    """The memory of the Podium with this folder. `read_keys` returns the keys whose settlements it trusts.
+
+    `workspace` is the one MLflow asks a server for; each workspace of a server has a record of its own. Empty for the server's default.
+    """
 
     home: Path
     read_keys: Callable[[], TrustedKeys] = field(compare=False, repr=False)
+    workspace: str = ""
 
     @property
     def file(self) -> Path:
@@ -88,7 +92,7 @@ class HeadMemory:
 
     def read(self, backend: Backend) -> KnownStore:
         """The memory of a store; empty if there is none yet. Raises RecordInDoubt if the file cannot be read."""
-        store = self._read_document().backends.get(backend.uri, _Store())
+        store = self._read_document().backends.get(self._store_key(backend), _Store())
         return KnownStore(store.index, {book_id: _known_head(book_id, head) for book_id, head in store.heads.items()})
 
     def remember(
@@ -99,7 +103,7 @@ class HeadMemory:
         An empty `index_id` keeps the remembered one. Returns False if the memory cannot be written. Raises RecordInDoubt like `read`.
         """
         read_heads = tuple(heads)
-        store = self._read_document().backends.get(backend.uri, _Store())
+        store = self._read_document().backends.get(self._store_key(backend), _Store())
         if _merge(store, index_id, read_heads, replacements) == store:
             return True
         return self._change(backend, lambda present: _merge(present, index_id, read_heads, replacements))
@@ -124,12 +128,16 @@ class HeadMemory:
 
         return self._change(backend, start_over)
 
+    def _store_key(self, backend: Backend) -> str:
+        return f"{backend.uri} workspace {self.workspace}" if self.workspace and backend.kind == "server" else backend.uri
+
     def _change(self, backend: Backend, change: Callable[[_Store], _Store]) -> bool:
         try:
             with lock_file(self.file):
                 document = self._read_document()
-                store = document.backends.get(backend.uri, _Store())
-                new_document = document.model_copy(update={"backends": {**document.backends, backend.uri: change(store)}})
+                key = self._store_key(backend)
+                new_store = change(document.backends.get(key, _Store()))
+                new_document = document.model_copy(update={"backends": {**document.backends, key: new_store}})
                 write_private_file(self.file, new_document.model_dump_json(indent=1).encode(), is_durable=False)
         except (Busy, NotWritable, OSError):
             return False
@@ -157,7 +165,8 @@ class HeadMemory:
 
 def create_head_memory(environment: Mapping[str, str], project: Path = PROJECT_FOLDER) -> HeadMemory:
     """The memory for a process with this environment. Reads nothing yet."""
-    return HeadMemory(podium_home(environment, project), partial(read_trusted_keys_or_none, environment, project))
+    read_keys = partial(read_trusted_keys_or_none, environment, project)
+    return HeadMemory(podium_home(environment, project), read_keys, environment.get("MLFLOW_WORKSPACE", "").strip())
 
 
 def _merge(store: _Store, index_id: str, heads: Iterable[tuple[KnownHead, DecodedBook]], replacements: Replacements) -> _Store:
