@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ def client(backend: Backend) -> "MlflowClient":
     return mlflow_client
 
 
+@cache
 def installed_mlflow_version() -> str:
     """Return the installed MLflow version, such as "3.17.2". Reads the package metadata without importing MLflow."""
     return version("mlflow")

@@ -19,7 +19,6 @@ from tests.support.browser import free_port
 from tests.support.ledger_stores import book_id_of, ledger_findings, make_writer
 from tests.support.limited_server import narrowed
 
-pytestmark = pytest.mark.xdist_group("mlflow_server")
 MISSING = ("stages", "aliases", "logged models", "registry")
 
 

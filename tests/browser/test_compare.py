@@ -122,7 +122,8 @@ def tab_to(driver, selector: str, max_steps: int = 80) -> None:
     raise AssertionError(f"{selector} cannot be reached with Tab")
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_keyboard_alone_filters_looks_and_picks(window, podium, fresh_store, two_experiments, scheme):
     (wine, _), runs = two_experiments
     driver = window(podium(fresh_store), scheme=scheme).open(f"/compare?experiment={wine}")

@@ -4,7 +4,6 @@ No dependency checker would notice otherwise: graphene 2 declares that it accept
 """
 
 import httpx
-import pytest
 
 from lib.backends.mlflow_client import client
 from lib.registry.register import register
@@ -16,7 +15,6 @@ _QUERY = """query($data: MlflowGetExperimentInput!) {
 }"""
 
 
-@pytest.mark.xdist_group("mlflow_server")
 def test_the_server_of_our_environment_answers_what_its_pages_ask(mlflow_server):
     body = {"query": _QUERY, "operationName": None, "variables": {"data": {"experimentId": "0"}}}
     response = httpx.post(f"{mlflow_server.uri}/graphql", json=body, timeout=30)

@@ -28,7 +28,6 @@ from tests.support.faulty_proxy import SLOW_SECONDS, serve_faulty_proxy
 from tests.support.ledger_stores import DECISION, make_trained_run, make_writer
 from tests.support.registry_factories import check_at_rest, entry_types, finish_open_decisions
 
-pytestmark = pytest.mark.xdist_group("mlflow_server")
 WHY = ["--reason", "Five trees get seventeen of eighteen right.", "--category", "better"]
 MODEL = "MODEL"
 """Placeholder for the model of the test."""

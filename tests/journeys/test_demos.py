@@ -22,8 +22,6 @@ from lib.backends.backend import Backend, sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.launch.demo_jobs import DEMO_FOLDER
 
-pytestmark = pytest.mark.xdist_group("demos")
-
 SPY = """
 import runpy, sys
 import mlflow.models, mlflow.sklearn

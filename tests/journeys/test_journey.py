@@ -38,9 +38,9 @@ from tests.support.older_server import serve_older
 BACKENDS = (
     "fresh_store",
     "file_store",
-    pytest.param("mlflow_server", marks=pytest.mark.xdist_group("mlflow_server")),
-    pytest.param("signed_server", marks=pytest.mark.xdist_group("signed_server")),
-    pytest.param("dagshub", marks=pytest.mark.xdist_group("mlflow_server")),
+    "mlflow_server",
+    pytest.param("signed_server", marks=pytest.mark.slow),
+    pytest.param("dagshub", marks=pytest.mark.slow),
     pytest.param("older", marks=pytest.mark.slow),
 )
 

@@ -8,8 +8,7 @@ from urllib.parse import quote
 import pytest
 from click.testing import CliRunner
 
-from lib.backends.backend import parse_backend
-from lib.backends.credentials import read_from_environment
+from lib.backends.backend_resolution import resolve_backend
 from lib.backends.mlflow_client import client
 from lib.cli import podium
 from tests.support.ledger_stores import make_trained_run
@@ -50,8 +49,7 @@ def scheme(request):
 @pytest.fixture
 def database(server, scheme, clean_session):
     """The database with its credential, as a process has it that was started with the address."""
-    address = server.address(scheme)
-    return read_from_environment({"MLFLOW_TRACKING_URI": address}, parse_backend(address, None))
+    return resolve_backend("", {"MLFLOW_TRACKING_URI": server.address(scheme)}).backend
 
 
 def assert_without_password(text):

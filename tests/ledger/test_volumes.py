@@ -48,6 +48,7 @@ from tests.support.ledger_workers import (
     run_together,
 )
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
+from tests.support.variants import thin
 
 SMALL_CAPACITY = 12
 
@@ -310,7 +311,7 @@ def test_a_value_planted_beyond_the_end_of_a_finished_volume_is_named_and_blocks
     assert [(f.position, f.what) for f in read_book(fresh_store, book_run_id).findings()] == [(14, "beyond the end")]
 
 
-@pytest.mark.parametrize("write_limit", range(6))
+@pytest.mark.parametrize("write_limit", thin(range(6), 3))
 def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_go_on_in(fresh_store, book_run_id, write_limit):
     append_bodies(fresh_store, book_run_id, SMALL_CAPACITY)
     child = processes.Process(target=append_and_die, args=(fresh_store, book_run_id, SMALL_CAPACITY, write_limit))

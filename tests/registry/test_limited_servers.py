@@ -31,8 +31,8 @@ from tests.support.ledger_stores import DECISION, MLMODEL, REASON, make_trained_
 from tests.support.ledger_workers import promote_often, run_together
 from tests.support.limited_server import narrowed
 from tests.support.registry_factories import finish_open_decisions
+from tests.support.variants import thin
 
-pytestmark = pytest.mark.xdist_group("mlflow_server")
 LACKS = [("stages",), ("aliases",), ("stages", "aliases"), ("logged models", "stages")]
 TRANSITION, ALIAS = "transition_model_version_stage", "set_registered_model_alias"
 
@@ -170,7 +170,7 @@ def test_a_server_that_stops_taking_stages_in_the_middle_is_asked_again_and_the_
         assert check_at_rest(backend, model)["OBSERVED"] == 0
 
 
-@pytest.mark.parametrize("missing_features", [("stages",), ("aliases",), ("stages", "aliases")], ids=" and ".join)
+@pytest.mark.parametrize("missing_features", thin([("stages",), ("aliases",), ("stages", "aliases")], 2), ids=" and ".join)
 def test_two_processes_racing_three_times_leave_one_production(mlflow_server, missing_features):
     model = "wine"
     with narrowed(mlflow_server, *missing_features) as (backend, _):

@@ -23,8 +23,6 @@ from lib.registry.register import register
 from tests.support.auth_server import ADMIN, acting, password, run_code, serve_with_users
 from tests.support.ledger_stores import DECISION, REASON, make_trained_run, make_writer
 
-pytestmark = pytest.mark.xdist_group("users")
-
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory):

@@ -24,6 +24,7 @@ from tests.support.ledger_workers import (
     run_together,
 )
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
+from tests.support.variants import thin
 
 FIRST_WRITES, NEXT_WRITES = 17, 7
 
@@ -104,13 +105,13 @@ def kill_and_recover(backend, version, after):
     return child.exitcode == -9
 
 
-@pytest.mark.parametrize("after", range(FIRST_WRITES + 1))
+@pytest.mark.parametrize("after", thin(range(FIRST_WRITES + 1), 4))
 def test_kill_at_every_step_of_the_very_first_promotion_and_recover(fresh_store, after):
     make_registered_model(fresh_store)
     assert kill_and_recover(fresh_store, "1", after)
 
 
-@pytest.mark.parametrize("after", range(NEXT_WRITES + 1))
+@pytest.mark.parametrize("after", thin(range(NEXT_WRITES + 1), 4))
 def test_kill_at_every_step_of_a_later_promotion_and_recover(fresh_store, after):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
@@ -176,7 +177,7 @@ def test_writers_killed_on_a_server_leave_a_record_that_recover_can_finish(mlflo
 
 
 @pytest.mark.parametrize("choice", ["finish", "give up"])
-@pytest.mark.parametrize("after", range(6))
+@pytest.mark.parametrize("after", thin(range(6), 2))
 def test_death_at_every_step_of_finishing_or_giving_up_leaves_what_another_can_finish_or_give_up(fresh_store, choice, after):
     make_registered_model(fresh_store)
     move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)

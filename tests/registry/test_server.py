@@ -22,8 +22,6 @@ from tests.support.ledger_stores import REASON, make_trained_run, make_writer
 from tests.support.ledger_workers import promote_often_of, run_together
 from tests.support.registry_factories import finish_open_decisions
 
-pytestmark = pytest.mark.xdist_group("mlflow_server")
-
 
 def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
     probe(mlflow_server)
@@ -63,6 +61,7 @@ def test_a_registered_model_of_a_server_can_be_fetched_where_its_version_points(
     assert body.lineage.missing == ""
 
 
+@pytest.mark.slow
 def test_processes_racing_on_a_server_leave_one_production(mlflow_server):
     name = "wine-race"
     registry = client(mlflow_server)

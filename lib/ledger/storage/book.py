@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from importlib.metadata import version as installed
 from typing import Any
 
 from mlflow.entities import Param, Run
@@ -23,7 +22,7 @@ from ulid import ULID
 from lib.backends.backend import Backend
 from lib.backends.call_deadline import single_wait
 from lib.backends.capabilities import read_capabilities
-from lib.backends.mlflow_client import client, relaxed_gc
+from lib.backends.mlflow_client import client, installed_mlflow_version, relaxed_gc
 from lib.backends.mlflow_errors import (
     PERMISSION_ERROR_CODES,
     to_podium_error,
@@ -74,7 +73,7 @@ class Writer:
 
     def common_fields(self, model: str, actor: Actor | None = None) -> dict[str, Any]:
         """The fields common to all entries."""
-        versions = {"mlflow": installed("mlflow")}
+        versions = {"mlflow": installed_mlflow_version()}
         backend_ref = BackendRef(kind=self.backend.kind, uri=self.backend.uri, versions=versions)
         return {"model": model, "recorded_at": format_timestamp(self.clock()), "by": actor or self.actor, "backend": backend_ref}
 

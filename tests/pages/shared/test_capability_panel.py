@@ -1,6 +1,5 @@
 """Backend capabilities in the UI: the panel, and actions disabled with a reason."""
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from lib.backends.capabilities import read_capabilities
@@ -10,8 +9,6 @@ from lib.registry.promote import move_version
 from lib.registry.register import register
 from tests.support.ledger_stores import DECISION, make_registered_model, make_trained_run, make_writer
 from tests.support.limited_server import narrowed
-
-pytestmark = pytest.mark.xdist_group("mlflow_server")
 
 
 def show_panel(capabilities):

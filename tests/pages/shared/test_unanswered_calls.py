@@ -17,7 +17,6 @@ from tests.support.ledger_stores import DECISION, make_trained_run, make_writer
 from tests.support.page_driver import browser_content, click_button, confirm_move, find_button, page_text
 from tests.support.registry_factories import check_at_rest, finish_open_decisions
 
-pytestmark = pytest.mark.xdist_group("mlflow_server")
 SILENCE = (
     "gave no answer",
     "not answer",
