@@ -40,6 +40,7 @@ from tests.support.older_database import REVISION_BEFORE_SECRETS, create_older_d
 
 atexit.register(shutil.rmtree, os.environ["PODIUM_HOME"], ignore_errors=True)
 TIMEOUT_SECONDS = 60
+MAX_ENGINES = 16
 CREDENTIAL_VARIABLES = (
     *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
     "DAGSHUB_USER_TOKEN",
@@ -120,6 +121,17 @@ def own_credential_store() -> Iterator[CredentialStore]:
     """No signing key and no credential that another test gave to this process."""
     with use_store(CredentialStore()) as store:
         yield store
+
+
+@pytest.fixture(autouse=True)
+def few_engines() -> Iterator[None]:
+    """Forget the engines of older stores: MLflow keeps each with its compiled statements, and thousands of them slow the worker down."""
+    yield
+    for name in ("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"):
+        module = sys.modules.get(name)
+        engines = module.SqlAlchemyStore._engine_map if module else {}
+        while len(engines) > MAX_ENGINES:
+            engines.pop(next(iter(engines)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ NAMES = ("n", "log loss", "a/b", "created", "run name", "été")
 ONE_STORE_SETTINGS = settings(
     deadline=None,
     phases=(Phase.generate,),  # shrinking a failure would log thousands of runs
-    max_examples=60,
+    max_examples=30,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
