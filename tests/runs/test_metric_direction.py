@@ -21,6 +21,7 @@ from lib.runs.export.script import ScriptSpec, build_script
 from lib.runs.reading.run_reader import read_experiments, read_runs
 from lib.runs.table.run_table import find_best_run, metric_columns, with_directions
 from lib.runs.table.types import Search
+from lib.runs.table.view import ViewState
 from tests.support.run_factories import log_run, make_experiment, make_run, make_run_table
 
 LESS = """loss|val_loss|valloss|trainloss|logLoss|RMSE|test_mae|fit time|latency_ms|train/error|FPR|val_nll|neg_log_likelihood|ece
@@ -131,7 +132,7 @@ def test_best_run_verdict_order_and_script_follow_the_stated_direction():
     assert find_best_run(less_table, "metrics.q").run_id == "a"
     row = compare_runs(less_table, "a")[0]
     assert (row.title, row.verdicts) == ("q ↓", ("", "worse"))
-    spec = ScriptSpec("sqlite:///x.db", Search(("1",)), stat="best", color="metrics.q", children="best")
+    spec = ScriptSpec("sqlite:///x.db", Search(("1",)), ViewState(stat="best", color="metrics.q", children="best"))
     assert "EXTREMES" not in build_script(spec)
     script = build_script(ScriptSpec(**(vars(spec) | {"directions": less_table.directions})))
     assert "EXTREMES = {'metrics.q': 'min'}" in script
