@@ -51,7 +51,7 @@ def measure_ledger(folder: Path, sizes: Sequence[int] = (100, 2_000, 10_000), ro
     if largest > smallest:
         yield from _measure_growth(stores[smallest], stores[largest], (smallest, largest), rounds)
     seconds = measure_quickest({"podium": lambda: verify(stores[largest], MODEL)}, rounds)
-    yield Figure(f"verify {largest:,} entries, all of it fetched and hashed anew", seconds["podium"])
+    yield Figure(f"verify {largest:,} entries, everything fetched and hashed again", seconds["podium"])
 
 
 def _fill_store(folder: Path, size: int) -> Backend:
