@@ -43,9 +43,9 @@ def test_a_process_that_a_test_forks_does_not_run_the_page_that_ran_in_the_test(
     answers = processes.Queue()
     process = processes.Process(target=report_main_file, args=(answers,))
     process.start()
-    assert answers.get(timeout=60) != str(SHELL_SCRIPT)
     process.join()
     assert process.exitcode == 0
+    assert answers.get(timeout=60) != str(SHELL_SCRIPT)
 
 
 def report_main_file(answers):
