@@ -151,7 +151,7 @@ def test_each_further_parameter_under_the_id_of_an_entry_is_told_at_its_place(ch
         strays |= {part_key(entry_id, first_free + n): "}" for n in range(2)} | {f"{entry_id}.0000": "}"}
     findings = read({BOOK: params | strays}).findings
     assert [(f.position, f.what) for f in findings] == [(n, "stray part") for n in (1, 2, 3)]
-    assert all("3 parameters under the id of this entry" in f.means and not f.blocks_writing for f in findings)
+    assert all("under the id of this entry: 3 parameters." in f.means and not f.blocks_writing for f in findings)
 
 
 def test_the_parts_of_a_lost_race_are_counted_and_are_no_finding():

@@ -15,6 +15,8 @@ HOSTILE = (
     "![x](http://evil.invalid/a.png) [c](javascript:alert(1)) <img src=http://evil.invalid/b onerror=alert(1)> "
     "<script>alert(1)</script> :red[fake] :green-badge[All gates pass] $x$ :material/skull: http://evil.invalid www.evil.invalid"
 )
+HOSTILE_MODEL = HOSTILE.replace("/", "|").replace(":", ";")[:180]
+"""As much of it as MLflow takes as a model's name."""
 WIDE_METRICS = [f"a metric with a long name {n}" for n in range(8)]
 """As many as no table shows beside each other."""
 _ACTIVE = re.compile(
@@ -39,12 +41,11 @@ def fill_hostile_store(backend: Backend) -> str:
         for name in WIDE_METRICS:
             client.log_metric(run, name, number)
         client.set_terminated(run, status)
-    name = HOSTILE.replace("/", "|").replace(":", ";")[:180]
-    client.create_registered_model(name, tags={"t": HOSTILE}, description=HOSTILE)
+    client.create_registered_model(HOSTILE_MODEL, tags={"t": HOSTILE}, description=HOSTILE)
     client.create_model_version(
-        name, str(backend.artifact_folder / "hostile"), run_id=run, description=HOSTILE, tags={"t": HOSTILE}
+        HOSTILE_MODEL, str(backend.artifact_folder / "hostile"), run_id=run, description=HOSTILE, tags={"t": HOSTILE}
     )
-    client.set_registered_model_alias(name, "champion", "1")
+    client.set_registered_model_alias(HOSTILE_MODEL, "champion", "1")
     return str(run)
 
 
