@@ -132,7 +132,7 @@ def test_a_fault_of_one_door_is_reported_with_its_own_reason(dagshub, backend_of
 
 def test_a_slow_answer_is_given_up_within_five_seconds(dagshub, backend_of):
     dagshub.slow = 30
-    for ask in (dagshub_api.check_access, dagshub_api.probe_and_check_access, probe):
+    for ask in (dagshub_api.probe_and_check_access, probe):
         error = error_of(lambda ask=ask: ask(backend_of("ana")))
         assert "did not answer within" in error.what
         assert "token may still be valid and was kept" in error.means

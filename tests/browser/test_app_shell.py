@@ -79,6 +79,7 @@ def test_fonts_and_logo_come_from_podium_itself_and_the_content_is_centred_on_a_
     assert driver.page.get_by_test_id("stMainBlockContainer").bounding_box()["width"] <= 1400
 
 
+@pytest.mark.slow
 def test_a_dead_server_is_told_and_the_page_comes_back_when_it_lives_again(window, podium, tmp_path, monkeypatch):
     for name in ("USERNAME", "PASSWORD", "TOKEN"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)

@@ -55,6 +55,7 @@ def selected_options(body, label: str) -> list[str]:
     return field.locator("[data-tag]").all_text_contents()
 
 
+@pytest.mark.slow
 def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(window, podium, fresh_store, two_experiments):
     (wine, cancer), runs = two_experiments
     query = (

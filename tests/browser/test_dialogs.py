@@ -60,6 +60,7 @@ def test_the_back_button_closes_a_dialog_for_good(window, podium, fresh_store, w
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_an_experiment_with_a_version_in_use_is_deleted_once_its_name_was_typed(window, podium, fresh_store, wine, tmp_path):
     driver = window(podium(fresh_store)).open(f"/compare?experiment={wine[0]}")
     dialog = open_experiment_dialog(driver)

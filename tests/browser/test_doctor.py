@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from mlflow import MlflowClient
 
 
+@pytest.mark.slow
 def test_a_server_is_started_from_the_page_heals_and_is_stopped(window, podium, fresh_store, tmp_path):
     client = MlflowClient(fresh_store.uri, fresh_store.uri)
     experiment = client.create_experiment("wine-remote", artifact_location="mlflow-artifacts:/4")

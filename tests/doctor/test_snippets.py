@@ -60,6 +60,7 @@ def test_the_command_of_an_upgrade_upgrades(context_with_spaces, tmp_path):
     assert read_schema_status(store.path).state == "current"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fix_id", ["remove_runs", "remove_experiment"])
 def test_the_script_of_a_removal_removes_what_it_names_and_nothing_else_that_is_deleted(context_with_spaces, tmp_path, fix_id):
     store = context_with_spaces.backend

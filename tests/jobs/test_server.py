@@ -42,6 +42,7 @@ def test_a_dead_server_is_reported_within_seconds_when_reading_the_runs_of_a_job
     assert (datetime.now(UTC) - asked_at).total_seconds() < 5
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_when_podium_is_killed_and_is_found_when_it_comes_back(
     fresh_store: Backend, tmp_path: Path, window: Callable[..., Driver]
 ) -> None:

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,18 +39,35 @@ def unknown(**_):
     raise MlflowException("404", error_code=ENDPOINT_NOT_FOUND)
 mlflow.models.model._create_logged_model = unknown
 """
-RUN = "\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
+RUN = """
+import json, os
+for number, command in enumerate(json.loads(sys.argv[1])):
+    if not (child := os.fork()):  # MLflow is loaded once for all of them
+        os.dup2(os.open(f"output-{number}.txt", os.O_CREAT | os.O_WRONLY), 1)
+        sys.argv = command
+        runpy.run_path(command[0], run_name="__main__")
+        sys.exit()
+    assert os.waitpid(child, 0)[1] == 0, command
+"""
 WINE = {"accuracy": 17 / 18, "precision": 0.9333333333333332, "recall": 0.9523809523809524, "f1": 0.9373219373219372}
 TREES = {1: 12 / 18, 5: 17 / 18, 15: 17 / 18}
 
 
-def train(folder: Path, script: str, *arguments: str, prepare: str = SPY) -> str:
-    """Run a demo from a shell in a folder, without a tracking URI, and return its output."""
+def train(folder: Path, *commands: tuple[str, ...], prepare: str = SPY) -> list[str]:
+    """Run demos as from a shell in a folder, without a tracking URI, one after the other, and return their output."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING")}
-    command = [sys.executable, "-c", prepare + RUN, str(DEMO_FOLDER / script), *arguments]
-    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
+    scripts = json.dumps([(str(DEMO_FOLDER / script), *arguments) for script, *arguments in commands])
+    result = subprocess.run(
+        [sys.executable, "-c", prepare + RUN, scripts],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
+    return [(folder / f"output-{number}.txt").read_text() for number in range(len(commands))]
 
 
 @dataclass(frozen=True)
@@ -80,17 +96,15 @@ class Trained:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("demos")
-    output_by_demo = {"first": train(folder, "01_first_run.py", "--n-estimators", "1", "5", "15")}
     demos = {
+        "first": ("01_first_run.py", "--n-estimators", "1", "5", "15"),
         "again": ("01_first_run.py", "--n-estimators", "1", "5", "15", "--experiment", "Again"),
         "id": ("02_experiment_by_id.py", "--author", "Ana"),
         "name": ("03_experiment_by_name.py",),
         "autolog": ("05_autolog.py",),
         "search": ("06_hyperparameter_search.py",),
     }
-    with ThreadPoolExecutor(2) as pool:
-        futures = {name: pool.submit(train, folder, *arguments) for name, arguments in demos.items()}
-        output_by_demo |= {name: future.result() for name, future in futures.items()}
+    output_by_demo = dict(zip(demos, train(folder, *demos.values()), strict=True))
     return Trained(sqlite_backend(folder / "mlflow.db"), output_by_demo)
 
 
@@ -239,7 +253,7 @@ def test_an_experiment_id_that_does_not_exist_is_told_with_those_that_do(trained
 
 
 def test_on_a_server_without_logged_models_the_model_goes_into_the_run(trained: Trained, tmp_path: Path) -> None:
-    output = train(tmp_path, "01_first_run.py", "--n-estimators", "1", prepare=OLD_SERVER)
+    (output,) = train(tmp_path, ("01_first_run.py", "--n-estimators", "1"), prepare=OLD_SERVER)
     assert "older than MLflow 3" in output
     store = Trained(sqlite_backend(tmp_path / "mlflow.db"), {})
     (run,) = store.runs("Wine-Classification-RandomForest")

@@ -36,7 +36,7 @@ from tests.support.ledger_stores import REASON, make_writer
 from tests.support.older_server import serve_older
 
 BACKENDS = (
-    "fresh_store",
+    pytest.param("fresh_store", marks=pytest.mark.slow),
     "file_store",
     "mlflow_server",
     pytest.param("signed_server", marks=pytest.mark.slow),

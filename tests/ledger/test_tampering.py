@@ -184,6 +184,7 @@ def test_a_broken_chain_stops_the_writing(book, tamper):
         move_version(make_writer(book.backend), MoveRequest("wine", "3", "Production"), DECISION)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tamper", [delete_a_place, cut_the_tail, rewrite_the_last, rewrite_the_whole_book])
 def test_a_head_on_a_version_stops_the_writing_where_the_chain_alone_would_not(fresh_store, tamper):
     make_registered_model(fresh_store)

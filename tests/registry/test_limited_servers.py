@@ -33,7 +33,7 @@ from tests.support.limited_server import narrowed
 from tests.support.registry_factories import finish_open_decisions
 from tests.support.variants import thin
 
-LACKS = [("stages",), ("aliases",), ("stages", "aliases"), ("logged models", "stages")]
+LACKS = thin([("stages", "aliases"), ("stages",), ("aliases",), ("logged models", "stages")], 4)
 TRANSITION, ALIAS = "transition_model_version_stage", "set_registered_model_alias"
 
 
@@ -135,6 +135,7 @@ def test_without_aliases_a_move_behind_our_back_is_seen_and_can_be_put_back(mlfl
         assert check_at_rest(backend, model)["OBSERVED"] == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_loses_its_stages_while_podium_runs_is_noticed_and_the_promotion_is_carried_out(mlflow_server):
     model = "wine-renewed"
     with narrowed(mlflow_server) as (backend, proxy):

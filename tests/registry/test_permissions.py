@@ -239,6 +239,7 @@ def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, mon
     assert page.button(key="models.promote.Production").disabled, "where there is nothing to record, too"
 
 
+@pytest.mark.slow
 def test_where_others_may_not_even_be_read_the_missing_right_is_named_without_its_number(tmp_path):
     server = serve_with_users(tmp_path, default="NO_PERMISSIONS")
     backend = Backend(server.url, "server")

@@ -234,6 +234,7 @@ def test_a_change_of_plot_keeps_what_was_chosen_where_it_means_something(app, fr
     assert "log loss ↓ by tag team" in chart_alt(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plot", ["Box", "Groups"])
 def test_a_click_on_a_run_picks_it_and_a_second_click_lets_it_go(fresh_store, podium, window, plot):
     experiment, ids = make_repeats(fresh_store)
