@@ -196,6 +196,7 @@ def test_a_change_by_hand_in_the_middle_of_ours_is_kept_and_ours_refused(change,
     assert file.read_text() != TEXT + by_hand
 
 
+@pytest.mark.slow
 def test_a_change_waits_for_another_process_and_says_so(file):
     with lock_file(file), ThreadPoolExecutor(1) as pool, pytest.raises(Busy, match="another process"):
         pool.submit(remove_backend, file, "team").result()

@@ -44,9 +44,7 @@ from tests.support.ledger_stores import DECISION, make_writer
 from tests.support.page_driver import browser_content
 from tests.support.registry_factories import move_request
 
-FORM_PARAMETERS = [
-    form if form in ("json 400", "reason 404") else pytest.param(form, marks=pytest.mark.slow) for form in ECHO_FORMS
-]
+FORM_PARAMETERS = [form if form == "json 400" else pytest.param(form, marks=pytest.mark.slow) for form in ECHO_FORMS]
 SIGN_INS = {"password": ("ana", 'canary-"4711"/%@:\\x'), "token": ("", "canary-token-4711")}
 RUN_ID, JOB_ID = "0" * 32, "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 WHY = ["--category", "better", "--reason", "Measured better on the same rows, twice."]

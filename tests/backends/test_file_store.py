@@ -16,6 +16,7 @@ from lib.doctor.check_runner import run_checks
 from lib.doctor.checks import damaged_files
 from lib.errors import DamagedEntry
 from lib.ui.app.session import now
+from tests.support.variants import thin_rows
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,9 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(store, kind, content, rea
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(("kind", "content"), [("run", b""), ("experiment", b""), ("model", b"a: ["), ("metric", b"1")])
+@pytest.mark.parametrize(
+    ("kind", "content"), thin_rows([("run", b""), ("experiment", b""), ("model", b"a: ["), ("metric", b"1")], 4)
+)
 def test_the_doctor_names_it_and_lives(store, kind, content):
     folder = damage(store, kind, content)
     report = run_checks(store, now)

@@ -53,6 +53,7 @@ def test_an_empty_file_is_filled(tmp_path):
     assert ensure_database(sqlite_backend(tmp_path / "mlflow.db")) is True
 
 
+@pytest.mark.slow
 def test_many_processes_at_once_make_one_store_and_leave_nothing_behind(tmp_path):
     code = (
         "import sys; from pathlib import Path; from lib.backends.sqlite_store import ensure_database; from lib.backends.backend import sqlite_backend\n"

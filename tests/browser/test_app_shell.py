@@ -33,6 +33,7 @@ def hostile_backend(empty_database, tmp_path_factory):
     return backend
 
 
+@pytest.mark.slow
 def test_the_first_visit_of_a_cold_server_may_be_a_deep_link(window, empty_database, tmp_path):
     process = serve_podium(copy_store(empty_database, tmp_path / "store").uri, tmp_path / "run")
     try:
@@ -102,6 +103,7 @@ def test_a_dead_server_is_told_and_the_page_comes_back_when_it_lives_again(windo
         server.stop()
 
 
+@pytest.mark.slow
 def test_a_fault_shows_one_calm_box_and_its_text_stays_in_the_log(window, podium, empty_backend, tmp_path):
     process = serve_podium(empty_backend.uri, tmp_path / "run", PYTHONPATH=str(_write_broken_customization(tmp_path)))
     try:

@@ -99,6 +99,7 @@ def test_what_is_folded_away_keeps_up_with_a_view_that_was_opened_meanwhile(wind
     assert driver.query() == expected_query
 
 
+@pytest.mark.slow
 def test_a_chip_that_was_taken_away_does_not_come_back_when_its_popover_is_opened_again(
     window, podium, fresh_store, two_experiments
 ):
@@ -219,6 +220,7 @@ def test_the_keyboard_alone_filters_picks_looks_and_opens_the_run(window, podium
     expect(driver.page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_anywhere_along_its_line_the_pointer_reads_out_a_run(window, podium, fresh_store, two_experiments):
     (wine, _), _ = two_experiments
     driver = window(podium(fresh_store)).open(f"/compare?experiment={wine}")

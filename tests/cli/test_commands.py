@@ -221,6 +221,7 @@ def test_the_demos_are_listed_with_their_parameters(run):
     assert [demo["name"] for demo in listed["demos"]] == ["first-run", "by-id", "by-name", "remote", "autolog", "search"]
 
 
+@pytest.mark.slow
 def test_a_demo_runs_and_can_be_promoted_without_a_browser(run, fresh_store):
     document, _ = run("demo", "run", "first-run", "--param", "n_estimators=1,5")
     assert (document["demo"], document["status"]) == ("first-run", "finished")

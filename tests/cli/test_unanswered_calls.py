@@ -229,6 +229,7 @@ def test_a_promotion_ends_when_the_ledger_gives_no_answer_and_says_what_is_certa
     check_settled(mlflow_server, model)
 
 
+@pytest.mark.slow
 def test_a_decision_that_arrives_after_the_command_was_told_counts_once_and_stays_open(mlflow_server, proxy_of, model):
     backend, proxy = proxy_of
     champions, version = holders(mlflow_server, model), challenger(mlflow_server, model)
@@ -259,6 +260,7 @@ def test_a_move_that_gets_no_answer_is_told_as_a_decision_that_stands(mlflow_ser
     check_at_rest(mlflow_server, model)
 
 
+@pytest.mark.slow
 def test_a_version_whose_making_was_not_confirmed_is_made_once(mlflow_server, proxy_of):
     backend, proxy = proxy_of
     name, run_id = f"unanswered-{ULID()}", make_trained_run(mlflow_server)

@@ -28,6 +28,7 @@ from lib.ui.app.session import now
 from tests.support.doctor_stores import KEY, run_gc_here
 from tests.support.ledger_stores import DECISION, book_id_of, make_trained_run, make_writer
 from tests.support.run_factories import log_run, make_experiment
+from tests.support.variants import thin
 
 
 def check_deleted_items(store):
@@ -262,7 +263,9 @@ def test_the_preview_of_a_removal_counts_the_children_of_every_run_that_stay(con
     assert assess_run_deletion(context.backend, with_child).orphan_count == 2
 
 
-@pytest.mark.parametrize("fix_id", ["restore_runs", "restore_experiment", "end_failed", "delete_secret_tags", "fresh_experiment"])
+@pytest.mark.parametrize(
+    "fix_id", thin(["restore_runs", "restore_experiment", "end_failed", "delete_secret_tags", "fresh_experiment"], 3)
+)
 def test_the_snippet_of_a_fix_runs_as_it_is_shown_and_does_the_same(context, fix_id, tmp_path):
     run_id, store = make_trained_run(context.backend), client(context.backend)
     experiment_id = read_run(context.backend, run_id).experiment_id

@@ -179,6 +179,7 @@ def test_a_version_with_unreachable_files_does_not_count_as_complete(fresh_store
     assert (finding.level, finding.summary) == ("fine", "1 of 2; the files of 1 cannot be reached from here")
 
 
+@pytest.mark.slow
 def test_versions_are_looked_at_through_a_server_too(mlflow_server):
     run_id = make_trained_run(mlflow_server, "forest-77-served")
     register(make_writer(mlflow_server), run_id, "doctor-served")

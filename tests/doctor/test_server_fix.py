@@ -159,6 +159,7 @@ def test_a_server_with_another_folder_is_not_replaced(context, offer, quick_serv
     assert not (tmp_path / "others").exists()
 
 
+@pytest.mark.slow
 def test_a_port_taken_after_it_was_chosen_is_reported_and_the_next_start_takes_another(context, offer, quick_server, free_ports):
     """The other program does not answer as a server."""
     with closing(socket.socket()) as other:

@@ -47,6 +47,7 @@ def test_the_python_of_a_new_local_store_makes_it(context, tmp_path):
     assert Path(location).is_relative_to(tmp_path / "new store")
 
 
+@pytest.mark.slow
 def test_the_command_of_an_upgrade_upgrades(context_with_spaces, tmp_path):
     from alembic import command
     from mlflow.store.db.utils import _get_alembic_config
@@ -92,6 +93,7 @@ def test_the_command_that_moves_a_file_store_moves_it(context, tmp_path):
     assert client(sqlite_backend(tmp_path / "moved here.db")).get_experiment_by_name("old-wine")
 
 
+@pytest.mark.slow
 def test_the_command_of_a_server_starts_it_on_this_database(context_with_spaces, tmp_path, monkeypatch):
     client(context_with_spaces.backend).create_experiment("behind-the-server")
     monkeypatch.setattr(local_server, "DEFAULT_PORT", 0)

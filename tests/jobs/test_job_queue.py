@@ -145,6 +145,7 @@ def test_a_job_keeps_its_turn_while_its_keeper_has_not_come_up_yet(
     job_queue.reap_lost_jobs(settings, now())
 
 
+@pytest.mark.slow
 def test_a_higher_limit_lets_two_run_at_once(settings: JobSettings, start_job: StartJob) -> None:
     two_at_once = JobSettings(settings.jobs_folder, 2, settings.environment)
     first, second = start_job(SLEEPS, settings=two_at_once), start_job(SLEEPS + " # second", settings=two_at_once)

@@ -23,6 +23,7 @@ def job_settings_in(folder: Path) -> JobSettings:
     return read_job_settings({**os.environ, "PODIUM_HOME": str(folder), "PODIUM_JOBS": "1"}, folder)
 
 
+@pytest.mark.slow
 def test_a_job_logs_to_a_server_which_keeps_the_files(mlflow_server: Backend, tmp_path: Path) -> None:
     settings = job_settings_in(tmp_path)
     values = {"experiment": "Launched on a server", "n_estimators": (1,)}

@@ -68,6 +68,7 @@ import json, sys
 from pathlib import Path
 from click.testing import CliRunner
 from lib.backends.named import read
+from tests.support.variants import thin
 from lib.backends.uri import sqlite_backend
 from lib.cli import podium
 from lib.launch import job
@@ -386,7 +387,7 @@ def test_a_saved_view_is_listed_and_opens(original_store, parsed_links):
     assert parsed_links[-1] == (COMPARE_LINKS[0]["understood"], parse_qs(expected_views[0]["query"]))
 
 
-@pytest.mark.parametrize("link", PAGE_LINKS, ids=case_id)
+@pytest.mark.parametrize("link", thin(PAGE_LINKS, 4), ids=case_id)
 def test_a_page_opens_by_a_link_and_shows_what_it_showed(app, store, tmp_path, link):
     """The default backend is empty, so everything shown comes from the backend in the link."""
     podium_home = tmp_path / "podium"
@@ -411,7 +412,7 @@ def json_value(value):
     return [json_value(item) for item in value] if isinstance(value, list | tuple) else str(value)
 
 
-@pytest.mark.parametrize("model", CONTINUED_MODELS)
+@pytest.mark.parametrize("model", thin(CONTINUED_MODELS, 3))
 def test_a_book_is_continued_and_whole(continued_store, model):
     old_entries = expected_entries(model)
     entries = run_command(continued_store, "history", model)["entries"]

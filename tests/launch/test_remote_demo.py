@@ -22,6 +22,7 @@ from lib.registry.reader import read_snapshot
 from lib.registry.register import find_candidates, register
 from tests.support.dagshub_server import token
 from tests.support.ledger_stores import REASON, make_writer
+from tests.support.variants import thin_rows
 
 REMOTE = catalogue.find_demo("remote")
 WINE = "ana/wine"
@@ -86,14 +87,17 @@ def test_from_a_shell_the_run_is_in_the_repository_and_nothing_on_this_disk(run_
 
 @pytest.mark.parametrize(
     ("arguments", "environment", "says"),
-    [
-        (["--repo", "ana/wien"], {"DAGSHUB_USER_TOKEN": token("ana")}, "There is no repository ana/wien"),
-        (["--repo", "team/secret"], {"DAGSHUB_USER_TOKEN": token("ben")}, "There is no repository team/secret"),
-        (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "401 means the token is invalid"),
-        (["--repo", WINE], {}, "Set DAGSHUB_USER_TOKEN"),
-        ([], {}, "specify where to log"),
-        ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "specify where to log"),
-    ],
+    thin_rows(
+        [
+            (["--repo", "ana/wien"], {"DAGSHUB_USER_TOKEN": token("ana")}, "There is no repository ana/wien"),
+            (["--repo", "team/secret"], {"DAGSHUB_USER_TOKEN": token("ben")}, "There is no repository team/secret"),
+            (["--repo", WINE], {"DAGSHUB_USER_TOKEN": "dhp-wrong"}, "401 means the token is invalid"),
+            (["--repo", WINE], {}, "Set DAGSHUB_USER_TOKEN"),
+            ([], {}, "specify where to log"),
+            ([], {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "specify where to log"),
+        ],
+        4,
+    ),
 )
 def test_an_invalid_call_is_reported_and_creates_neither_repository_nor_file(run_script, arguments, environment, says):
     result = run_script(*arguments, **environment)
@@ -108,6 +112,7 @@ def test_during_an_outage_the_script_ends_with_a_sentence(run_script, dagshub):
     assert (result.returncode, "503" in result.stderr, "Traceback" in result.stderr) == (1, True, False)
 
 
+@pytest.mark.slow
 def test_without_logged_models_it_still_registers_and_reaches_production(dagshub, ana, tmp_path):
     dagshub.unsupported = re.compile("logged-models|/api/3.0/")
     experiment, settings = new_experiment(), read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, tmp_path)

@@ -96,6 +96,7 @@ def test_parts_planted_under_the_ids_of_entries_hide_none_of_them(promoted_store
     assert promote(promoted_store, "3").outcome == "applied"
 
 
+@pytest.mark.slow
 def test_parts_planted_under_the_entry_that_leads_to_the_next_volume_hide_no_volume(fresh_store, monkeypatch):
     monkeypatch.setattr(volumes, "VOLUME_CAPACITY", 12)
     state = promote_in_turn(fresh_store, 9)

@@ -34,6 +34,7 @@ from tests.support.ledger_tampering import (
     rename_the_ledger,
     repoint_the_index,
 )
+from tests.support.variants import thin, thin_rows
 
 PLACES = 9
 """A book with three promotions: OPENED, then for v1 and v2 REGISTERED, DECIDED, APPLIED, then DECIDED and APPLIED of v1 again."""
@@ -168,7 +169,9 @@ IN_THE_DATABASE = [
 ]
 
 
-@pytest.mark.parametrize(("tamper", "alone", "anchored"), IN_THE_DATABASE, ids=lambda problem: getattr(problem, "__name__", ""))
+@pytest.mark.parametrize(
+    ("tamper", "alone", "anchored"), thin_rows(IN_THE_DATABASE, 3), ids=lambda problem: getattr(problem, "__name__", "")
+)
 def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, tamper, alone, anchored):
     tamper(book)
     problems = book.find_problems()
@@ -177,7 +180,7 @@ def test_what_is_done_to_the_database_is_named_alone_or_with_a_noted_head(book, 
     assert book.find_problems(book.anchor) == [*problems, *anchored]
 
 
-@pytest.mark.parametrize("tamper", [swap_two, copy_one_entry_from_another_book, put_an_entry_in_the_middle])
+@pytest.mark.parametrize("tamper", thin([swap_two, copy_one_entry_from_another_book, put_an_entry_in_the_middle], 3))
 def test_a_broken_chain_stops_the_writing(book, tamper):
     tamper(book)
     with pytest.raises(LedgerBroken, match="chain broken"):
@@ -263,14 +266,17 @@ def test_a_book_that_was_removed_for_good_is_missing(book):
 
 @pytest.mark.parametrize(
     ("tamper", "fix"),
-    [
-        (rename_the_index, "Rename the experiment with tag podium.index"),
-        (repoint_the_index, "Set its tag podium.index back to"),
-        (delete_the_index_experiment, "Restore it in MLflow"),
-        (delete_the_index_run, "Restore run"),
-        (rename_the_ledger, "back to podium-ledger"),
-        (delete_the_ledger, "Restore it in MLflow"),
-    ],
+    thin_rows(
+        [
+            (rename_the_index, "Rename the experiment with tag podium.index"),
+            (repoint_the_index, "Set its tag podium.index back to"),
+            (delete_the_index_experiment, "Restore it in MLflow"),
+            (delete_the_index_run, "Restore run"),
+            (rename_the_ledger, "back to podium-ledger"),
+            (delete_the_ledger, "Restore it in MLflow"),
+        ],
+        4,
+    ),
 )
 def test_an_index_that_was_changed_is_named_with_its_cure_and_the_books_are_judged_all_the_same(book, tamper, fix):
     tamper(client(book.backend))

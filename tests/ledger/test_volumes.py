@@ -330,6 +330,7 @@ def test_death_at_every_step_of_beginning_another_volume_leaves_one_that_others_
     assert state.findings() == carry_findings(state.book) == ()
 
 
+@pytest.mark.slow
 def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothing(fresh_store, book_run_id):
     append_bodies(fresh_store, book_run_id, SMALL_CAPACITY - 1)
     run_together(append_often_in_small_volumes, [(fresh_store, book_run_id, SMALL_CAPACITY, f"p{n}", 8) for n in range(4)])
@@ -345,6 +346,7 @@ def test_four_processes_at_the_end_of_a_volume_agree_on_the_next_and_lose_nothin
     assert decoded_book.findings == carry_findings(decoded_book) == ()
 
 
+@pytest.mark.slow
 def test_processes_promoting_across_the_ends_of_volumes_leave_one_production(fresh_store):
     make_registered_model(fresh_store, versions=3)
     run_together(promote_often_in_small_volumes, [(fresh_store, SMALL_CAPACITY, n, 5) for n in (1, 2, 3)])

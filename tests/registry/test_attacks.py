@@ -237,6 +237,7 @@ def test_displaced_is_told_even_when_the_dead_had_archived_already(fresh_store):
     assert read_book_state(fresh_store, "wine").book.entries[-1].body.displaced == ("1",)
 
 
+@pytest.mark.slow
 def test_many_versions_made_outside_are_recorded_in_one_look(fresh_store):
     make_registered_model(fresh_store, versions=1)
     sync_model_status(make_writer(fresh_store), "wine")
@@ -253,6 +254,7 @@ def test_a_machine_whose_clock_is_ahead_still_registers_in_its_own_name(fresh_st
     assert [body.by.name for body in bodies] == ["ana"]
 
 
+@pytest.mark.slow
 def test_datasets_of_the_same_name_are_all_kept(fresh_store):
     run_id = make_trained_run(fresh_store)
     for digest in ("aaa", "bbb"):

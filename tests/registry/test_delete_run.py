@@ -141,6 +141,7 @@ def test_the_call_that_is_shown_does_the_same(fresh_store):
     assert lifecycle(fresh_store, run_id) == "deleted"
 
 
+@pytest.mark.slow
 def test_a_server_tells_and_deletes_the_same(mlflow_server):
     name = "deleted by a test"
     run_id = make_trained_run(mlflow_server, "forest-77-trees")

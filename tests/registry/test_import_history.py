@@ -262,6 +262,7 @@ def test_control_characters_in_a_file_are_taken_out(fresh_store):
     assert parse_timestamp(body.effective_at).year == 2022
 
 
+@pytest.mark.slow
 def test_on_a_server_a_history_is_imported_asked_and_corrected(mlflow_server):
     model, registry = "card-fraud-served", client(mlflow_server)
     registry.create_registered_model(model)

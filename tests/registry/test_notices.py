@@ -240,6 +240,7 @@ def test_a_book_that_is_deleted_and_restored_again_and_again_says_so_each_time(f
     assert len(read_book_state(fresh_store, "wine").recorded_deletion_times) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write_count", "note_count"), [(0, 1), (1, 2), (2, 2)])
 def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_before_the_note_was_taken_off(
     fresh_store, write_count, note_count
@@ -257,6 +258,7 @@ def test_a_restoring_is_recorded_though_whoever_recorded_the_last_one_died_befor
     assert [body.note for body in observed_bodies(fresh_store)] == [RESTORED_NOTE] * note_count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
 def test_a_restoring_is_recorded_once_though_the_clock_of_whoever_missed_the_book_is_a_day_off(fresh_store, ahead):
     promoted_model(fresh_store)
@@ -306,6 +308,7 @@ def a_new_name(mlflow):
     mlflow.rename_registered_model("wine", "beer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change_outside", [a_new_version_outside, a_restored_book, a_new_name])
 def test_what_the_same_look_records_first_does_not_shorten_the_time_in_which_somebody_moved_a_stage(fresh_store, change_outside):
     mlflow, model = promoted_model(fresh_store), "beer" if change_outside is a_new_name else "wine"

@@ -26,6 +26,7 @@ from lib.registry.roll_back import roll_back
 from tests.support.entry_signing import make_signer
 from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
 from tests.support.registry_factories import check_at_rest, entry_types, leave_intent_open, move_request
+from tests.support.variants import thin
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 MINE = make_reason("housekeeping", "Ana's machine went down; she meant it.")
@@ -216,7 +217,7 @@ def test_a_person_finishes_the_decision_of_another_and_is_recorded_as_who_did(pr
     check_at_rest(promoted)
 
 
-@pytest.mark.parametrize("writes", range(4))
+@pytest.mark.parametrize("writes", thin(range(4), 3))
 def test_a_decision_that_is_given_up_half_way_puts_everything_back(promoted, monkeypatch, writes):
     before = read_snapshot(promoted, "wine")
     intent_id = die_after(promoted, monkeypatch, writes)
@@ -306,7 +307,7 @@ def test_a_decision_that_is_closed_or_was_never_made_is_told(promoted):
 
 
 @pytest.mark.parametrize("choice", ["finish", "give up"])
-@pytest.mark.parametrize("at", ["alias", "stage", "archive"])
+@pytest.mark.parametrize("at", thin(["alias", "stage", "archive"], 3))
 def test_a_write_that_comes_after_the_decision_was_closed_by_another_is_taken_back(promoted, monkeypatch, choice, at):
     """The writer stalls right before a write while its decision is finished or given up by another user."""
     stalled = []

@@ -209,6 +209,7 @@ def test_a_decision_planted_by_who_may_only_write_the_ledger_is_carried_out_by_n
     assert acting("rae", holders_and_open_decisions, team, model) == (("2",), [])
 
 
+@pytest.mark.slow
 def test_a_reader_finds_the_deeds_greyed_out_with_what_to_ask_for(app, team, monkeypatch):
     model = "greyed"
     run_id = acting("ana", train, team, "forest-1-tree", "wine-ana")

@@ -120,6 +120,7 @@ def test_a_first_promotion_between_any_two_reads_of_a_search_is_no_finding(store
         assert book_id_of(backend) is not None
 
 
+@pytest.mark.slow
 def test_processes_that_begin_a_first_ledger_at_once_are_stopped_by_no_search(databases, tmp_path):
     backend, findings = copy_store(databases["no ledger"], tmp_path / "store"), []
     is_done = threading.Event()

@@ -23,6 +23,7 @@ from tests.support.ledger_workers import promote_often_of, run_together
 from tests.support.registry_factories import finish_open_decisions
 
 
+@pytest.mark.slow
 def test_the_whole_journey_on_a_server(mlflow_server, tmp_path):
     probe(mlflow_server)
     settings = read_job_settings({**os.environ, "PODIUM_HOME": str(tmp_path)}, PROJECT_ROOT)

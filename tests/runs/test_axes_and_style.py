@@ -171,7 +171,7 @@ def test_hostile_names_stay_data():
     ).to_json()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=8)
 @given(
     st.lists(st.sampled_from([*ODD_NUMBERS, None]), min_size=2, max_size=8),
     st.lists(st.sampled_from(["x", "y", None]), min_size=8, max_size=8),

@@ -94,7 +94,7 @@ def test_a_step_logged_again_later_stands_at_its_step_and_at_its_time():
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.sampled_from([0.01, 0.5, 0.9, 0.99]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_smoothing_is_the_debiased_moving_average_of_common_trackers(values, weight):
     last, expected = 0.0, []
     for number, value in enumerate(values, 1):

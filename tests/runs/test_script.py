@@ -20,6 +20,7 @@ from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.table.types import Filter, Search
 from lib.runs.table.view import ViewState
 from tests.support.run_factories import NOON, RUN_SCRIPTS, log_run, make_experiment
+from tests.support.variants import thin
 
 URI = "sqlite:////nowhere/mlflow.db"
 ANY_TEXT = st.text(max_size=30)
@@ -187,7 +188,7 @@ CHART_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", CHART_NAMES)
+@pytest.mark.parametrize("name", thin(CHART_NAMES, 4))
 def test_a_picture_comes_out_of_its_script(script_results, name):
     output, folder = script_results[name]
     assert output.startswith("ok"), output

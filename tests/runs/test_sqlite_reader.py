@@ -207,7 +207,7 @@ def register(store, run_id, name, origin):
 
 @given(run_specs=RUNS, searches=st.lists(SEARCHES, min_size=1, max_size=4))
 @settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # each example is a database: shrinking a failing one takes minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -8,8 +8,13 @@ import pytest
 
 def thin(values: Iterable[Any], every: int) -> list[Any]:
     """Return the values for `parametrize`, of which only every nth and the last are tested by `make test`, the others by `make test-slow`."""
-    items = list(values)
+    return thin_rows([(value,) for value in values], every)
+
+
+def thin_rows(rows: Iterable[tuple[Any, ...]], every: int) -> list[Any]:
+    """The same for several arguments: each row has a value for each of them."""
+    all_rows = list(rows)
     return [
-        item if index % every == 0 or index == len(items) - 1 else pytest.param(item, marks=pytest.mark.slow)
-        for index, item in enumerate(items)
+        pytest.param(*row, marks=() if index % every == 0 or index == len(all_rows) - 1 else pytest.mark.slow)
+        for index, row in enumerate(all_rows)
     ]

@@ -182,6 +182,7 @@ def test_packets_from_the_page_match_themselves_and_a_failure_is_no_packet(fresh
     assert verify_packet(packet_json(lambda: build_decision_packet(packet_writer, "none", "1"))).packet is None
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window, podium, fresh_store, tmp_path):
     write_history(fresh_store)
@@ -210,6 +211,7 @@ def test_a_click_on_the_strip_opens_the_entry_and_its_packet_can_be_kept(window,
         assert verification.packet.book.volumes[0].run_id == book_id_of(fresh_store)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window, podium, fresh_store):
     write_history(fresh_store)

@@ -39,6 +39,7 @@ def plain_text(page):
     return page_text(page).replace("\N{NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.slow
 def test_the_entries_of_all_volumes_are_one_list_of_one_book(app, store, book):
     page = app("audit", store)
     assert not page.exception

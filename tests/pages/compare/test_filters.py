@@ -521,6 +521,7 @@ def test_two_parents_of_one_name_stay_two(app, fresh_store):
 # On a server
 
 
+@pytest.mark.slow
 def test_on_a_server_compare_gives_the_same_answers(app, fresh_store, mlflow_server, small_run_limit):
     answers = []
     for store in (fresh_store, mlflow_server):

@@ -266,6 +266,7 @@ def test_in_a_browser_rows_are_picked_by_id_whatever_the_order_and_let_go_with_t
     assert driver.query() == {"experiment": [search[0]]}
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_in_a_browser_dragging_along_an_axis_fades_the_runs_outside(window, podium, fresh_store, wine):
     driver = window(podium(fresh_store)).open(f"/compare?experiment={wine[0]}")

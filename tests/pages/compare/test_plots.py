@@ -269,6 +269,7 @@ def mark_settled_plot(driver) -> None:
     pytest.fail("the plot never stood still")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_in_a_browser_a_brush_gives_its_runs_survives_a_pick_and_hovering_changes_nothing(window, podium, fresh_store, forests):
     driver = window(podium(fresh_store)).open(f"/compare?experiment={forests[0]}")
@@ -291,6 +292,7 @@ def test_in_a_browser_a_brush_gives_its_runs_survives_a_pick_and_hovering_change
     assert axis_tags.all_text_contents() == ["depth", "trees", "log loss", "accuracy"]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_in_a_browser_a_box_over_points_gives_its_runs_and_a_click_gives_one(window, podium, fresh_store, forests):
     path = f"/compare?experiment={forests[0]}&plot=Scatter&x=params.trees&y=metrics.accuracy"

@@ -197,6 +197,7 @@ def test_an_address_with_an_unknown_job_says_so_and_the_page_lives(app: OpenPage
     assert "Start" in button_labels(page)
 
 
+@pytest.mark.slow
 def test_runs_on_another_backend_are_named_and_not_linked(
     app: OpenPage, fresh_store: Backend, settings: JobSettings, start: Start, tmp_path: Path, empty_database: Path
 ) -> None:
