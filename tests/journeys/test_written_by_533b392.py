@@ -44,6 +44,7 @@ from lib.runs.plots.axes import build_axis
 from lib.runs.plots.axis_ranges import format_range, parse_ranges
 from lib.runs.reading.filter_parser import parse_filter
 from lib.runs.table.view import ViewState
+from tests.support.variants import thin
 
 FOLDER = Path(__file__).parents[1] / "support" / "written_by_533b392"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
@@ -68,7 +69,6 @@ import json, sys
 from pathlib import Path
 from click.testing import CliRunner
 from lib.backends.named import read
-from tests.support.variants import thin
 from lib.backends.uri import sqlite_backend
 from lib.cli import podium
 from lib.launch import job
