@@ -7,7 +7,7 @@ from lib.cli import podium
 from lib.registry.move_plan import MoveRequest
 from lib.registry.promote import move_version
 from tests.support.entry_signing import fingerprint_of, make_private_key
-from tests.support.ledger_stores import DECISION, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, make_promoted_model, make_registered_model
 from tests.support.verified_names import make_verified_writer, plant_decision
 
 WHY = ["--category", "better", "--reason", "Measured better on the same rows, twice."]
@@ -99,8 +99,7 @@ def test_a_new_key_leaves_what_was_written_trusted_until_the_earlier_one_is_dist
 
 
 def test_verify_tells_people_how_many_entries_are_signed(run, fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     assert "4 entries (4 not signed), seen here for the first time, chain intact" in lines_of("verify", "wine")
     run("promote", "wine", "2", "--to", "Production", *WHY)
     assert "signed by a trusted key, 4 not signed), chain intact" in lines_of("verify", "wine")

@@ -8,7 +8,15 @@ from lib.cli import podium
 from lib.registry import head_watch
 from lib.registry.move_plan import MoveRequest
 from lib.registry.promote import move_version
-from tests.support.ledger_stores import DECISION, REASON, book_id_of, clear_book_cache, make_registered_model, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    REASON,
+    book_id_of,
+    clear_book_cache,
+    make_promoted_model,
+    make_registered_model,
+    make_writer,
+)
 from tests.support.ledger_tampering import drop_the_tags, execute, purge_run, replace_the_record
 
 
@@ -17,8 +25,7 @@ def recorded(run, fresh_store, monkeypatch):
     """One book on the backend of the commands."""
     monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
     clear_book_cache()
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     return fresh_store
 
 

@@ -6,9 +6,7 @@ from click.testing import CliRunner
 from lib.backends.mlflow_client import client
 from lib.backends.reserved_names import BOOK_TAG, INDEX_EXPERIMENT
 from lib.cli import podium
-from lib.registry.move_plan import MoveRequest
-from lib.registry.promote import move_version
-from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import REASON, book_id_of, make_promoted_model, make_registered_model
 from tests.support.ledger_tampering import drop_the_tags, rename_both, replace_the_record
 
 EVERY_COMMAND = (("verify",), ("verify", "wine"), ("history", "wine"), ("asof", "wine", "--at", "2026-01-01"), ("log",))
@@ -17,8 +15,7 @@ EVERY_COMMAND = (("verify",), ("verify", "wine"), ("history", "wine"), ("asof", 
 @pytest.fixture
 def recorded(run, fresh_store):
     """One book on the backend of the commands."""
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     return fresh_store
 
 

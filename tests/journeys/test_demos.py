@@ -40,7 +40,9 @@ def unknown(**_):
 mlflow.models.model._create_logged_model = unknown
 """
 RUN = """
-import json, os
+import gc, json, os
+import matplotlib.pyplot, mlflow.store.tracking.sqlalchemy_store, skops.io, sklearn.ensemble, sklearn.model_selection
+gc.freeze()
 for number, command in enumerate(json.loads(sys.argv[1])):
     if not (child := os.fork()):  # MLflow is loaded once for all of them
         os.dup2(os.open(f"output-{number}.txt", os.O_CREAT | os.O_WRONLY), 1)

@@ -38,6 +38,7 @@ from tests.support.ledger_stores import (
     REASON,
     book_id_of,
     clear_book_cache,
+    make_promoted_model,
     make_registered_model,
     make_writer,
     promote_in_turn,
@@ -78,9 +79,7 @@ def find_problems(backend, model="wine"):
 @pytest.fixture
 def promoted_store(fresh_store):
     """Version 1, then 2 in Production: places 1 to 7; the decision and the closing of version 2 are 5 and 6 of the attack's text."""
-    make_registered_model(fresh_store)
-    for version in "12":
-        promote(fresh_store, version)
+    make_promoted_model(fresh_store, *"12")
     return fresh_store
 
 

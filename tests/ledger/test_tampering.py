@@ -23,7 +23,7 @@ from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.verify import verify, verify_all
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_promoted_model, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -43,9 +43,7 @@ PLACES = 9
 @pytest.fixture
 def book(fresh_store):
     """A store with one book of nine places and no head tag on any version, so that only the chain counts."""
-    make_registered_model(fresh_store)
-    for version in "121":
-        move_version(make_writer(fresh_store), MoveRequest("wine", version, "Production"), DECISION)
+    make_promoted_model(fresh_store, *"121")
     execute(fresh_store, "delete from model_version_tags")
     return TamperedBook(fresh_store, book_id_of(fresh_store))
 

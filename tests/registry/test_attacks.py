@@ -23,7 +23,14 @@ from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import sync_model_status
 from lib.registry.register import register
 from lib.registry.roll_back import roll_back
-from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    REASON,
+    make_promoted_model,
+    make_registered_model,
+    make_trained_run,
+    make_writer,
+)
 from tests.support.registry_factories import entry_types, finish_open_decisions, leave_intent_open, move_request
 
 
@@ -37,8 +44,7 @@ def later_writer(backend):
 
 
 def test_to_adopt_what_is_not_there_any_more_is_refused(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     with pytest.raises(ActionRefused, match="no longer disagree"):
         move_version(make_writer(fresh_store), move_request("3", kind="adopt"), DECISION)
     move_outside(fresh_store, "3")
@@ -52,8 +58,7 @@ def test_to_adopt_what_is_not_there_any_more_is_refused(fresh_store):
 
 
 def test_finishing_a_dead_decision_never_undoes_a_drift_in_another_slot(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     intent_id = leave_intent_open(fresh_store, "2", "Staging")
     move_outside(fresh_store, "3")
     finish_open_decisions(later_writer(fresh_store))
@@ -76,8 +81,7 @@ def test_adopting_one_slot_leaves_the_drift_of_the_other_to_be_decided(fresh_sto
 
 
 def test_an_alias_moved_alone_can_be_adopted(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     sync_model_status(make_writer(fresh_store), "wine")
     assert move_version(make_writer(fresh_store), move_request("3", kind="adopt"), DECISION).outcome == "applied"
@@ -87,8 +91,7 @@ def test_an_alias_moved_alone_can_be_adopted(fresh_store):
 
 
 def test_several_that_stand_where_nobody_should_can_be_taken_out_together(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     move_version(make_writer(fresh_store), move_request("1", "Archived", kind="archive"), DECISION)
     for version in "23":
         client(fresh_store).transition_model_version_stage("wine", version, "Production")
@@ -153,8 +156,7 @@ def test_whatever_fails_after_the_decision_says_that_it_is_recorded(monkeypatch,
 
 
 def test_a_model_renamed_in_mid_move_is_told_truly_and_can_be_recovered(monkeypatch, fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     real = client(fresh_store).set_registered_model_alias
 
     def rename_first(*args):
@@ -210,8 +212,7 @@ def test_the_time_of_a_move_is_the_stores_only_when_the_store_moved_a_stage(fres
 
 
 def test_an_outside_move_is_not_older_than_the_last_look_that_saw_all_was_well(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     synced_at = format_timestamp(datetime.now(UTC))
     sync_model_status(make_writer(fresh_store), "wine")
     move_outside(fresh_store, "3")
@@ -228,8 +229,7 @@ def test_a_champion_by_alias_alone_is_displaced_too(fresh_store):
 
 
 def test_displaced_is_told_even_when_the_dead_had_archived_already(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     leave_intent_open(fresh_store)
     move_outside(fresh_store, "2")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -286,8 +286,7 @@ def test_a_model_with_an_odd_name_gets_its_next_version(fresh_store):
 
 
 def test_a_later_move_to_none_wins_over_an_earlier_archive(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     leave_intent_open(fresh_store, "1", "Archived")
     leave_intent_open(fresh_store, "1", "None")
     finish_open_decisions(make_writer(fresh_store), "wine")

@@ -11,10 +11,8 @@ from lib.ledger.entry.fields import Correction
 from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.registry.correct_entry import append_correction
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.move_plan import MoveRequest
-from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
-from tests.support.ledger_stores import DECISION, REASON, ledger_findings, make_registered_model, make_writer
+from tests.support.ledger_stores import REASON, ledger_findings, make_promoted_model, make_registered_model, make_writer
 
 MISTAKEN = make_reason("other", "The figures of the two models were swapped.")
 BETTER = make_reason("better", "Seventeen of eighteen held-out wines are right.")
@@ -23,8 +21,7 @@ BETTER = make_reason("better", "Seventeen of eighteen held-out wines are right."
 @pytest.fixture
 def promoted(fresh_store):
     """A model whose first version was promoted by ana."""
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     return fresh_store
 
 

@@ -15,7 +15,7 @@ from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.registry.snapshot import RegistrySnapshot, VersionSnapshot
 from tests.support.ledger_factories import CREATED_AT, make_book_state, make_closing, make_intent, make_opened, make_slot_states
-from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_promoted_model, make_registered_model, make_writer
 from tests.support.registry_factories import move_request
 
 V1_IN_PRODUCTION = (make_opened(), make_intent("1", slots=("production",)), make_closing(2, slot_states=make_slot_states(["1"])))
@@ -99,8 +99,7 @@ def test_the_entry_records_what_the_plan_showed(fresh_store):
 
 
 def test_a_deletion_that_another_accepted_meanwhile_is_refused_as_no_longer_open(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).delete_model_version("wine", "1")
     status = sync_model_status(make_writer(fresh_store), "wine")
     plan = plan_move(status, move_request("1", "Archived", kind="adopt"))

@@ -28,7 +28,15 @@ from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.register import register
-from tests.support.ledger_stores import DECISION, REASON, book_id_of, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    REASON,
+    book_id_of,
+    make_promoted_model,
+    make_registered_model,
+    make_trained_run,
+    make_writer,
+)
 from tests.support.ledger_workers import look_and_die, processes
 from tests.support.registry_factories import move_request
 from tests.support.variants import thin
@@ -36,8 +44,7 @@ from tests.support.variants import thin
 
 def promoted_model(backend, versions=3):
     """A model whose v1 was promoted to Production."""
-    make_registered_model(backend, versions=versions)
-    move_version(make_writer(backend), move_request("1"), DECISION)
+    make_promoted_model(backend, versions=versions)
     return client(backend)
 
 

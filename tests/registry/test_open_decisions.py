@@ -24,7 +24,7 @@ from lib.registry.reconcile import read_model_status, sync_model_status
 from lib.registry.recover import preview_recovery, recover_decisions
 from lib.registry.roll_back import roll_back
 from tests.support.entry_signing import make_signer
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_promoted_model, make_registered_model, make_writer
 from tests.support.registry_factories import check_at_rest, entry_types, leave_intent_open, move_request
 from tests.support.variants import thin
 
@@ -42,8 +42,7 @@ def short_wait(monkeypatch):
 @pytest.fixture
 def promoted(fresh_store):
     """A model of four versions with v1 in Production."""
-    make_registered_model(fresh_store, versions=4)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store, versions=4)
     return fresh_store
 
 

@@ -15,13 +15,12 @@ from lib.registry.move_plan import Decision, MoveRequest, plan_move
 from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.registry.reconcile import read_model_status, sync_model_status
-from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, REASON, make_promoted_model, make_registered_model, make_writer
 from tests.support.registry_factories import entry_types, leave_intent_open, move_request
 
 
 def test_a_look_never_carries_out_a_strangers_intent_however_old_it_is(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     intent_id = leave_intent_open(fresh_store)
     sync_model_status(make_writer(fresh_store, "bo"), "wine")
     assert [entry.id for entry in read_book_state(fresh_store, "wine").open_intents] == [intent_id]
@@ -59,8 +58,7 @@ def test_archiving_one_of_two_productions_leaves_the_other(fresh_store):
 
 
 def test_a_renamed_index_experiment_stops_the_writing_instead_of_forking_the_ledger(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     mlflow = client(fresh_store)
     mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
     mlflow.delete_registered_model_tag("wine", BOOK_TAG)
@@ -70,8 +68,7 @@ def test_a_renamed_index_experiment_stops_the_writing_instead_of_forking_the_led
 
 
 def test_a_repointed_index_tag_stops_the_writing(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     mlflow = client(fresh_store)
     mlflow.set_experiment_tag(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, INDEX_TAG, "f" * 32)
     with pytest.raises(LedgerBroken, match="names another"):
@@ -79,8 +76,7 @@ def test_a_repointed_index_tag_stops_the_writing(fresh_store):
 
 
 def test_an_index_that_lost_both_its_experiment_and_its_note_is_still_noticed(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     mlflow = client(fresh_store)
     mlflow.rename_experiment(mlflow.get_experiment_by_name(INDEX_EXPERIMENT).experiment_id, "elsewhere")
     mlflow.set_experiment_tag(mlflow.get_experiment_by_name(LEDGER_EXPERIMENT).experiment_id, INDEX_TAG, "")
@@ -89,24 +85,21 @@ def test_an_index_that_lost_both_its_experiment_and_its_note_is_still_noticed(fr
 
 
 def test_a_replaced_book_stops_the_writing(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).set_registered_model_tag("wine", BOOK_TAG, "f" * 32)
     with pytest.raises(LedgerBroken, match="belongs to book"):
         move_version(make_writer(fresh_store), move_request("2"), DECISION)
 
 
 def test_a_head_behind_its_anchor_stops_the_writing(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).set_model_version_tag("wine", "3", HEAD_TAG, f"99 {'0' * 64}")
     with pytest.raises(LedgerBroken, match="head behind its anchor"):
         move_version(make_writer(fresh_store), move_request("2"), DECISION)
 
 
 def test_a_deleted_book_stops_the_writing_and_goes_on_when_restored(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     book = sync_model_status(make_writer(fresh_store), "wine").book_id
     client(fresh_store).delete_run(book)
     with pytest.raises(LedgerBroken, match="was deleted"):
@@ -142,8 +135,7 @@ def test_index_and_books_are_ended_at_birth_and_keep_their_files_beside_the_data
 
 
 def test_a_stray_parameter_in_a_book_is_named_and_does_not_stop_a_promotion(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), move_request("1"), DECISION)
+    make_promoted_model(fresh_store)
     book, head = sync_model_status(make_writer(fresh_store), "wine").book_id, read_book_state(fresh_store, "wine").book.head
     client(fresh_store).log_param(book, param_key(head + 1), "hello")
     client(fresh_store).log_param(book, param_key(head + 7), "hello")

@@ -1,12 +1,16 @@
 """Real stores for the tests of ledger and registry: models with small real files, made by plain MLflow calls."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import copy
+from tempfile import TemporaryDirectory, mkdtemp
 
 from mlflow.entities import LoggedModelOutput
 
+from lib.backends.backend import sqlite_backend
 from lib.backends.mlflow_client import client
 from lib.ledger.entry.vocabulary import Actor, make_reason
 from lib.ledger.storage import book_cache
@@ -20,6 +24,8 @@ from lib.registry.reader import incarnation_of, read_book_state, read_snapshot
 
 REASON = make_reason("better", "Measured better on the same rows, twice.")
 DECISION = Decision(REASON)
+_PROMOTED = {}
+"""The databases of `make_promoted_model`, by what was promoted and the number of versions."""
 MLMODEL = "flavors: {}\nmodel_size_bytes: 10\nsignature:\n  inputs: '[]'\nmodel_uuid: m\n"
 
 
@@ -61,6 +67,24 @@ def make_registered_model(backend, name="wine", versions=3, stages=None, aliases
     for alias, version in (aliases or {}).items():
         registry.set_registered_model_alias(name, alias, version)
     return name
+
+
+def make_promoted_model(backend, *promoted, versions=3):
+    """The model wine in an empty SQLite store, with these of its versions promoted to Production in turn: v1, if none is named.
+
+    It is promoted once per process; each further store gets a copy of that database. Its versions' files lie beside the first.
+    """
+    key = promoted or ("1",), versions
+    if key not in _PROMOTED:
+        folder = Path(mkdtemp(prefix="podium-tests-"))
+        template = sqlite_backend(Path(copy(backend.path, folder / "mlflow.db")))
+        make_registered_model(template, versions=versions)
+        for version in key[0]:
+            move_version(make_writer(template), MoveRequest("wine", version, "Production"), DECISION)
+        _PROMOTED[key] = template.path
+    with closing(sqlite3.connect(_PROMOTED[key])) as source, closing(sqlite3.connect(backend.path)) as target:
+        source.backup(target)
+    clear_book_cache()  # the copies contain the same runs
 
 
 def make_trained_run(backend, name="forest-5-trees", accuracy=0.9444, status="FINISHED", experiment="wine"):

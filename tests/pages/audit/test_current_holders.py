@@ -26,7 +26,14 @@ from lib.ui.pages.audit.downloads import encode_csv, encode_json
 from lib.ui.pages.audit.filters import EntryFilter, matches_filter
 from lib.ui.pages.audit.packet_button import packet_html, packet_json
 from lib.ui.queries.registry import LoadedRegistry
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    book_id_of,
+    make_promoted_model,
+    make_registered_model,
+    make_trained_run,
+    make_writer,
+)
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -222,8 +229,7 @@ def test_the_day_that_was_asked_about_stays_in_the_address_after_a_click(window,
 
 
 def test_page_command_and_packet_give_a_reader_the_same_answer_about_an_unrecorded_move(app, fresh_store, monkeypatch):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).transition_model_version_stage("wine", "2", "Production", archive_existing_versions=True)
     client(fresh_store).set_registered_model_alias("wine", "production", "2")
 

@@ -13,14 +13,13 @@ from lib.registry.move_plan import MoveRequest
 from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from tests.support.entry_signing import make_param, make_private_key
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_promoted_model, make_writer
 
 
 @pytest.fixture
 def stopped(fresh_store):
     """A record blocked by an entry of a newer schema with an untrusted signature."""
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     param = make_param(read_book_state(fresh_store, "wine").book, {"schema": 3, "type": "<b>X</b>"}, make_private_key("mal"))
     client(fresh_store).log_param(book_id_of(fresh_store), *param)
     return fresh_store

@@ -11,7 +11,14 @@ from lib.registry.move_plan import Decision, MoveRequest
 from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state, read_snapshot
 from lib.ui.components.dialog import OPEN_KEY
-from tests.support.ledger_stores import DECISION, REASON, make_registered_model, make_trained_run, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    REASON,
+    make_promoted_model,
+    make_registered_model,
+    make_trained_run,
+    make_writer,
+)
 from tests.support.page_driver import confirm_move, find_button, page_text
 
 
@@ -103,8 +110,7 @@ def test_the_dialog_says_which_version_is_displaced_and_which_alias_stays(app, f
 
 
 def test_an_external_change_is_shown_and_can_be_reverted(app, fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).set_registered_model_alias("wine", "production", "3")
     client(fresh_store).transition_model_version_stage("wine", "3", "Production")
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
@@ -118,8 +124,7 @@ def test_an_external_change_is_shown_and_can_be_reverted(app, fresh_store):
 
 
 def test_an_external_change_can_be_accepted_with_a_reason(app, fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     client(fresh_store).transition_model_version_stage("wine", "1", "Archived")
     client(fresh_store).delete_registered_model_alias("wine", "production")
     page = app("models", fresh_store, model="wine")

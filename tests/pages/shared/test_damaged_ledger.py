@@ -11,7 +11,7 @@ from lib.registry.promote import move_version
 from lib.registry.reader import read_all_snapshots
 from lib.registry.verify import verify_all
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import DECISION, book_id_of, make_promoted_model, make_registered_model, make_writer
 from tests.support.ledger_tampering import (
     delete_the_index_experiment,
     delete_the_index_run,
@@ -106,8 +106,7 @@ def test_a_book_that_is_gone_for_good_is_told_everywhere_with_what_to_do(app, fr
 
 
 def test_when_every_book_is_gone_the_page_says_so_and_verify_names_them(app, fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     purge_run(fresh_store, book_id_of(fresh_store))
     page = app("audit", fresh_store)
     assert "The book is gone" in page_text(page)

@@ -13,7 +13,14 @@ from lib.registry.promote import move_version
 from lib.ui.components.head_alarms import NOT_COMPARED, TITLE
 from lib.ui.queries import registry
 from lib.ui.queries.registry import clear_cache
-from tests.support.ledger_stores import DECISION, book_id_of, clear_book_cache, make_registered_model, make_writer
+from tests.support.ledger_stores import (
+    DECISION,
+    book_id_of,
+    clear_book_cache,
+    make_promoted_model,
+    make_registered_model,
+    make_writer,
+)
 from tests.support.ledger_tampering import drop_the_tags, execute
 from tests.support.page_driver import click_button
 
@@ -25,8 +32,7 @@ def recorded(app, fresh_store, monkeypatch):
     """A store with one record that this Podium has seen."""
     monkeypatch.setattr(head_watch, "_SECOND_LOOK_SECONDS", 0.0)
     clear_book_cache()
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     assert alarm_boxes(app("launch", fresh_store)) == []
     return fresh_store
 

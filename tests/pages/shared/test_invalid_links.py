@@ -7,13 +7,11 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.ledger.chain.hash_chain import encode_entry, param_key
 from lib.registry.import_history import ImportFile, import_history
-from lib.registry.move_plan import MoveRequest
-from lib.registry.promote import move_version
 from lib.registry.reader import read_book_state
 from lib.registry.reconcile import sync_model_status
 from lib.ui.app.page_links import PROJECT_ROOT
 from lib.ui.app.session import now
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import book_id_of, make_promoted_model, make_registered_model, make_writer
 from tests.support.page_driver import find_button
 from tests.support.variants import thin
 
@@ -30,8 +28,7 @@ def bank_store(fresh_store):
 
 @pytest.fixture
 def wine_store(fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     return fresh_store
 
 

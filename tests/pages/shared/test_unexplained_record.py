@@ -5,10 +5,8 @@ import pytest
 from lib.backends.mlflow_client import client
 from lib.doctor.check_runner import run_checks
 from lib.doctor.checks.ledger import LEDGER_CHECK
-from lib.registry.move_plan import MoveRequest
-from lib.registry.promote import move_version
 from lib.ui.app.session import now
-from tests.support.ledger_stores import DECISION, book_id_of, make_registered_model, make_writer
+from tests.support.ledger_stores import book_id_of, make_promoted_model, make_registered_model
 from tests.support.ledger_tampering import drop_the_tags, rename_both, replace_the_record
 
 NEVER = ("no record yet", "No entries yet", "Chain intact")
@@ -17,8 +15,7 @@ NEVER = ("no record yet", "No entries yet", "Chain intact")
 @pytest.fixture
 def hidden(fresh_store):
     """A store with its record in renamed experiments and no link from the model to it."""
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     rename_both(client(fresh_store))
     drop_the_tags(client(fresh_store))
     return fresh_store
@@ -57,8 +54,7 @@ def test_verify_on_the_audit_page_finds_the_hidden_record(app, hidden):
 
 
 def test_a_model_without_a_record_beside_a_replaced_one_is_called_unclear(app, fresh_store):
-    make_registered_model(fresh_store)
-    move_version(make_writer(fresh_store), MoveRequest("wine", "1", "Production"), DECISION)
+    make_promoted_model(fresh_store)
     replace_the_record(client(fresh_store), book_id_of(fresh_store))
     make_registered_model(fresh_store, "beer", stages={"1": "Production"})
     page = app("audit", fresh_store, **{"audit.view": "Now"})
