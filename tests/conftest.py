@@ -124,6 +124,17 @@ def own_credential_store() -> Iterator[CredentialStore]:
 
 
 @pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """The store that a test, or Podium in it, chose for the process ends with the test. The sign-in stays registered with MLflow."""
+    before = {name: os.environ.get(name) for name in ("MLFLOW_ALLOW_FILE_STORE", "MLFLOW_TRACKING_URI")}
+    yield
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+@pytest.fixture(autouse=True)
 def few_engines() -> Iterator[None]:
     """Forget the engines of older stores: MLflow keeps each with its compiled statements, and thousands of them slow the worker down."""
     yield
