@@ -25,6 +25,7 @@ SILENCE = (
     "gives no answer",
     "check failed",
     "not respond",
+    "No response",
 )
 OPTIONAL = {"GET /version", "GET server-info"}
 """What a page can do without."""
