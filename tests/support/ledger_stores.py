@@ -1,11 +1,12 @@
 """Real stores for the tests of ledger and registry: models with small real files, made by plain MLflow calls."""
 
+import atexit
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import copy
+from shutil import copy, rmtree
 from tempfile import TemporaryDirectory, mkdtemp
 
 from mlflow.entities import LoggedModelOutput
@@ -72,11 +73,12 @@ def make_registered_model(backend, name="wine", versions=3, stages=None, aliases
 def make_promoted_model(backend, *promoted, versions=3):
     """The model wine in an empty SQLite store, with these of its versions promoted to Production in turn: v1, if none is named.
 
-    It is promoted once per process; each further store gets a copy of that database. Its versions' files lie beside the first.
+    The promotions are made once per process, in a database of their own, and copied; the files of the versions stay beside that one.
     """
     key = promoted or ("1",), versions
     if key not in _PROMOTED:
         folder = Path(mkdtemp(prefix="podium-tests-"))
+        atexit.register(rmtree, folder, ignore_errors=True)
         template = sqlite_backend(Path(copy(backend.path, folder / "mlflow.db")))
         make_registered_model(template, versions=versions)
         for version in key[0]:
