@@ -89,7 +89,6 @@ def test_the_doctor_finds_a_file_store_beside_the_database_and_offers_to_move_it
     assert [(finding.level, finding.fix_offers[0].fix_id) for finding in findings] == [("notice", "migrate_file_store")]
 
 
-@pytest.mark.slow
 def test_a_database_is_never_overwritten_and_a_damaged_run_is_reported(context, old_folder, tmp_path):
     existing_file = tmp_path / "taken.db"
     existing_file.write_text("mine")

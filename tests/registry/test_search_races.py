@@ -104,7 +104,7 @@ def _verdicts(backend):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("search", [find_unexplained, pytest.param(_verdicts, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("search", [find_unexplained, _verdicts])
 def test_a_first_promotion_between_any_two_reads_of_a_search_is_no_finding(store, monkeypatch, search):
     with monkeypatch.context() as counting:
         backend = store("count")

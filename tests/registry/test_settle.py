@@ -101,8 +101,18 @@ def plant_volume_end_that_leads_back(backend):
     plant_volume_end(backend, book_id_of(backend))
 
 
-ATTACKS = [plant_newer_entry, plant_chain, forge_head, forge_book_tag, forge_head_of_another_book]
-ATTACKS = thin([*ATTACKS, plant_volume_end, plant_volume_end_that_leads_back], 3)
+ATTACKS = thin(
+    [
+        plant_newer_entry,
+        plant_chain,
+        forge_head,
+        forge_book_tag,
+        forge_head_of_another_book,
+        plant_volume_end,
+        plant_volume_end_that_leads_back,
+    ],
+    3,
+)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

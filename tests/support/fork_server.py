@@ -15,4 +15,4 @@ for module in (
     import_module(module)
 guard_personal_files()
 gc.collect()
-gc.freeze()  # no forked process looks through all of MLflow for garbage, 0.1 s each
+gc.freeze()  # so that no forked process collects garbage among all that was imported, 0.1 s each
