@@ -25,7 +25,7 @@ def sound_store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("file-store") / "mlruns"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-        patch.chdir(folder.parent)  # MLflow makes another mlruns in the current folder
+        patch.chdir(folder.parent)  # MLflow opens its default store, too, and makes it in the current folder
         mlflow_client = MlflowClient(folder.as_uri(), folder.as_uri())
         experiment_id = mlflow_client.create_experiment("old")
         for name in ("first", "second"):
